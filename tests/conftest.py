@@ -1,0 +1,40 @@
+"""Fixtures for every test: a scrubbed environment, and the durajob command to run in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Durajob
+
+_SCRUBBED = (
+    "CI", "CLICOLOR", "COLUMNS", "DURAJOB_", "FORCE_COLOR", "LANG", "LC_", "LINES", "NO_COLOR",
+    "PYTEST_ADDOPTS", "PYTHON", "TERM", "TMUX", "TTY_", "TYPER_", "TZ", "XDG_", "_TYPER_",
+)  # fmt: skip
+"""Beginnings of the names of variables that change what durajob does or prints. LangGraph's and
+LangSmith's LANG… fall under LANG too."""
+
+
+@pytest.fixture(autouse=True)
+def scrubbed(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each test works in an empty folder, at home nowhere, with nobody's settings."""
+    for name in list(os.environ):
+        if name.startswith(_SCRUBBED):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def durajob(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Durajob]:
+    """The installed ``durajob`` command, run in ``tmp_path``."""
+    command = Durajob(folder=tmp_path_factory.mktemp("output"), cwd=tmp_path)
+    yield command
+    command.clear_away()
