@@ -105,9 +105,9 @@ class Running:
                 start_new_session=True,  # no terminal, and a group of its own to clear away
             )
         if self.process.stdin is not None:
-            with suppress(BrokenPipeError):  # it may refuse without having read everything
-                self.process.stdin.write(given or b"")
-                self.process.stdin.close()
+            # It may refuse without having read everything.
+            with suppress(BrokenPipeError), self.process.stdin as pipe:
+                pipe.write(given or b"")
             self.process.stdin = None
 
     @property
