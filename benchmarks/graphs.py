@@ -1,0 +1,73 @@
+"""The graphs that both sides run: plain LangGraph, nothing of durajob.
+
+BENCH_STEPS says how many steps or tasks; with BENCH_LOG each task appends its number to that
+file in one write, so that what ran, and ran again, can be counted afterwards.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import time
+from typing import Annotated, Any, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Send
+
+STEPS = int(os.environ.get("BENCH_STEPS", "1000"))
+LOG = os.environ.get("BENCH_LOG")
+
+
+class State(TypedDict, total=False):
+    done: Annotated[int, operator.add]
+
+
+def chain() -> Any:
+    """STEPS steps that do nothing, one after the other."""
+    graph = StateGraph(State)
+
+    def nothing(state: State) -> State:
+        return {"done": 1}
+
+    names = [f"s{number}" for number in range(STEPS)]
+    for name in names:
+        graph.add_node(name, nothing)
+    for before, after in zip([START, *names], [*names, END], strict=True):
+        graph.add_edge(before, after)
+    return graph
+
+
+def fanout() -> Any:
+    """STEPS tasks that do nothing, sent by one router and joined by one step."""
+    graph = StateGraph(State)
+
+    def plan(state: State) -> State:
+        return {"done": 0}
+
+    def send(state: State) -> list[Send]:
+        return [Send("work", number) for number in range(STEPS)]
+
+    def work(number: int) -> State:
+        if LOG is not None:
+            _append(LOG, f"{number} {time.time_ns()}\n".encode())
+        return {"done": 1}
+
+    def join(state: State) -> State:
+        return {}
+
+    graph.add_node("plan", plan)
+    graph.add_node("work", work)  # type: ignore[arg-type]  # a Send may carry anything
+    graph.add_node("join", join)
+    graph.add_edge(START, "plan")
+    graph.add_conditional_edges("plan", send, ["work"])
+    graph.add_edge("work", "join")
+    graph.add_edge("join", END)
+    return graph
+
+
+def _append(path: str, line: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,118 @@
+"""How the benchmarks measure: whole processes, one beside the other, medians of pairs.
+
+Every figure is a ratio of two things measured in the same minutes on the same machine. The
+contenders take turns, and the order within a turn alternates, so that a machine that grows
+slower does so for both. Nothing is subtracted.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+PEERS = Path(__file__).parent / "peers"
+GRAPHS = Path(__file__).parent / "graphs.py"
+PYTHON = sys.executable
+DURAJOB = str(Path(sysconfig.get_path("scripts")) / "durajob")
+
+missed: list[str] = []
+"""What did not reach its target in this run."""
+
+
+@contextmanager
+def workplace() -> Iterator[Path]:
+    """A folder on a disk (DURAJOB_BENCH_DIR, else the temporary folder), removed afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=os.environ.get("DURAJOB_BENCH_DIR")))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def environment(folder: Path, store: Path | None = None) -> dict[str, str]:
+    """A plain environment at home in ``folder``, in which nobody's settings count."""
+    keep = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+    environ = {**keep, "HOME": str(folder), "LANG": "C.UTF-8"}
+    if store is not None:
+        environ["DURAJOB_STORE"] = f"sqlite:///{store.absolute().as_posix()}"
+    return environ
+
+
+def run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> float:
+    """Seconds that a process takes from its start to its end; it must exit with 0."""
+    began = time.perf_counter()
+    done = subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True)
+    took = time.perf_counter() - began
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(argv)}: exit {done.returncode}\n{done.stderr.decode()}")
+    return took
+
+
+def output(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> str:
+    """What a process prints; it must exit with 0."""
+    done = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(argv)}: exit {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def take_turns(
+    contenders: Mapping[str, Callable[[], float]], *, rounds: int, warm_up: int = 1
+) -> dict[str, list[float]]:
+    """Let every contender run once a round; what comes back are the seconds each returned."""
+    for _ in range(warm_up):
+        for contender in contenders.values():
+            contender()
+    taken: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds):
+        for name in list(contenders)[:: 1 if number % 2 == 0 else -1]:
+            taken[name].append(contenders[name]())
+    return taken
+
+
+def report(title: str, ours: Sequence[float], theirs: Sequence[float], *, target: float) -> None:
+    """One line: the median of the pairs' ratios, the medians themselves, and the target."""
+    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+    verdict = "ok" if ratio <= target else "MISSED"
+    if ratio > target:
+        missed.append(title)
+    print(
+        f"{title:<58} {ratio:6.2f} x  (target {target:g})  {verdict:<6}"
+        f"  {_ms(statistics.median(ours))} / {_ms(statistics.median(theirs))}"
+        f"   best {min(ours) / min(theirs):.2f} x, {len(ours)} pairs",
+        flush=True,
+    )
+
+
+def machine(folder: Path) -> str:
+    """What the figures were measured on."""
+    from importlib.metadata import version
+
+    model = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [li for li in cpuinfo.read_text().splitlines() if li.startswith("model name")]
+        model = names[0].partition(":")[2].strip() if names else model
+    disk = subprocess.run(
+        ["df", "--output=fstype", str(folder)], capture_output=True, text=True
+    ).stdout.split()[-1:]
+    return (
+        f"{model}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
+        f"{platform.system()} {platform.release()}, {' '.join(disk)}, "
+        f"Python {platform.python_version()}, langgraph {version('langgraph')}, "
+        f"typer {version('typer')}"
+    )
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms" if seconds < 10 else f"{seconds:.1f} s"

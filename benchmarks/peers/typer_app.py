@@ -1,0 +1,38 @@
+"""The least that could answer ``status THREAD`` and ``list``: a Typer app of two commands that
+selects the same rows with sqlite3 and prints them as JSON."""
+
+import json
+import os
+import sqlite3
+
+import typer
+
+app = typer.Typer()
+
+
+def rows(query: str, *arguments: object) -> list[dict[str, object]]:
+    connection = sqlite3.connect(f"file:{os.environ['BENCH_STORE']}?mode=ro", uri=True)
+    connection.row_factory = sqlite3.Row
+    return [dict(row) for row in connection.execute(query, arguments)]
+
+
+@app.command()
+def status(thread: str) -> None:
+    found = rows("SELECT * FROM threads WHERE thread = ?", thread)[0]
+    found["steps"] = rows("SELECT * FROM attempts WHERE thread_id = ? ORDER BY id", found["id"])
+    found["state"] = rows(
+        "SELECT type, hex(checkpoint) FROM checkpoints "
+        "WHERE thread_id = ? AND checkpoint_ns = '' AND checkpoint_id = ?",
+        thread,
+        found["checkpoint_id"],
+    )
+    print(json.dumps(found))
+
+
+@app.command("list")
+def list_threads() -> None:
+    print(json.dumps(rows("SELECT * FROM threads ORDER BY id DESC LIMIT 50")))
+
+
+if __name__ == "__main__":
+    app()
