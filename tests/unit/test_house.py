@@ -6,9 +6,11 @@ import re
 import socket
 import subprocess
 import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 TOOLS = Path(sysconfig.get_path("scripts"))
@@ -27,7 +29,7 @@ _MACHINE_PATHS_ALLOWED: dict[str, str] = {}
         ("ruff", "check", "--quiet", "."),
         ("ruff", "format", "--check", "--quiet", "."),
         ("mypy", "durajob", "tests", "benchmarks"),
-        ("lint-imports",),
+        ("lint-imports", "--no-logo"),
     ],
     ids=["lint", "format", "types", "imports"],
 )
@@ -70,6 +72,21 @@ def test_the_lock_names_no_place_to_download_from() -> None:
     """The locked dependencies come from whatever index the machine has, checked by hash."""
     lock = (ROOT / "requirements-dev.txt").read_text()
     assert [] == re.findall(r"\S*://\S*|--(?:extra-)?index-url.*|--find-links.*", lock)
+
+
+def test_the_lock_fits_what_the_project_asks_for() -> None:
+    """Every dependency of pyproject.toml is locked, at a version that it allows."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    asked = [
+        Requirement(line)
+        for line in (*project["project"]["dependencies"], *project["dependency-groups"]["dev"])
+    ]
+    lock = (ROOT / "requirements-dev.txt").read_text()
+    locked = dict(re.findall(r"^([\w.-]+)==([\w.+!-]+)", lock, re.MULTILINE))
+    unfit = [
+        str(one) for one in asked if one.name not in locked or locked[one.name] not in one.specifier
+    ]
+    assert [] == unfit
 
 
 def _tracked() -> list[str]:
