@@ -1,0 +1,269 @@
+"""workflows.toml decoded and checked: typed specs, or a refusal that names file, line and key."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import msgspec
+
+from durajob.config.names import WORKFLOW_NAME_RULE, is_workflow_name
+from durajob.config.specs import (
+    Config,
+    Defaults,
+    Duration,
+    OnBusy,
+    OnChange,
+    RetryNumbers,
+    RetrySpec,
+    StepSpec,
+    WorkflowSpec,
+)
+from durajob.config.target import parse_target
+from durajob.config.template import FIELDS, template_fields
+from durajob.config.toml import Document, read_document
+from durajob.durations import format_duration, parse_duration
+from durajob.errors import ConfigError
+from durajob.model import RetryPolicy, StepPolicy
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_Key = tuple[str, ...]
+
+_LATER = {
+    Defaults: ("lock", "missed", "catchup", "notify", "overlap", "retention", "timezone"),
+    WorkflowSpec: ("compensate", "lock", "notify", "retention", "schedule", "priority"),
+    StepSpec: ("compensate", "isolate", "lock", "needs", "run", "timeout"),
+    RetrySpec: ("on_exit",),
+}
+"""Keys of later versions: whoever writes one is told so, rather than that it is unknown."""
+
+_KINDS = {
+    "array": "an array",
+    "bool": "true or false",
+    "date": "a date",
+    "datetime": "a date and time",
+    "dict": "a table",
+    "float": "a number",
+    "int": "a whole number",
+    "list": "an array",
+    "object": "a table",
+    "str": "a string",
+    "time": "a time",
+}
+"""Python's and msgspec's names of types, as someone who writes TOML knows them."""
+
+_ON_EXAMPLE = 'for example on = ["ConnectionError", "package.errors:Throttled"]'
+_CHOICES = {"on_busy": get_args(OnBusy), "on_change": get_args(OnChange)}
+
+
+def load_config(path: Path) -> Config:
+    """Decode the whole of ``path``.
+
+    Raises:
+        ConfigError: at the first thing that is wrong in it.
+    """
+    config, problems = check_config(path)
+    for problem in problems.values():
+        raise problem
+    return config
+
+
+def check_config(path: Path) -> tuple[Config, Mapping[str, ConfigError]]:
+    """Decode ``path`` as far as it is right: the problem of each other workflow by its name.
+
+    Raises:
+        ConfigError: when what is wrong belongs to no single workflow.
+    """
+    document = read_document(path)
+    try:
+        return _check(document)
+    except RecursionError as error:  # dotted keys nest as deep as a line is long
+        raise document.error(
+            ("workflows",), "nested too deeply", hint="a workflows.toml needs a handful of levels"
+        ) from error
+
+
+def _check(document: Document) -> tuple[Config, Mapping[str, ConfigError]]:
+    defaults = _decode(document, ("defaults",), document.tables.get("defaults", {}), Defaults)
+    _check_waits(document, ("defaults", "retry"), defaults.retry)
+    tables = document.tables.get("workflows", {})
+    if not isinstance(tables, dict):
+        raise document.error(("workflows",), "must be tables", hint='[workflows.NAME] graph = "…"')
+    workflows: dict[str, WorkflowSpec] = {}
+    problems: dict[str, ConfigError] = {}
+    for name, table in tables.items():
+        try:
+            workflows[name] = _workflow(document, name, table, defaults)
+        except ConfigError as problem:
+            problems[name] = problem
+    return Config(defaults=defaults, workflows=workflows), problems
+
+
+def retry_numbers(*given: RetryNumbers) -> dict[str, Any]:
+    """The numbers that were given, the later over the earlier, as RetryPolicy takes them."""
+    numbers = {
+        key: float(value) if isinstance(value, Duration) else value
+        for each in given
+        for key in RetryNumbers.__struct_fields__
+        if (value := getattr(each, key)) is not None
+    }
+    if "max_wait" not in numbers and "wait" in numbers:
+        numbers["max_wait"] = max(numbers["wait"], RetryPolicy(on=()).max_wait)
+    return numbers
+
+
+def step_policies(defaults: Defaults, spec: WorkflowSpec) -> dict[str, StepPolicy]:
+    """What the file says of the steps of one workflow, over the defaults."""
+    policies = {}
+    for step, said in spec.steps.items():
+        if said.retry is not None:
+            on = (said.retry.on,) if isinstance(said.retry.on, str) else tuple(said.retry.on)
+            numbers = retry_numbers(defaults.retry, said.retry)
+            policies[step] = StepPolicy(retry=RetryPolicy(**numbers, on=on))
+    return policies
+
+
+def _workflow(document: Document, name: str, table: object, defaults: Defaults) -> WorkflowSpec:
+    key = ("workflows", name)
+    if not is_workflow_name(name):
+        raise document.error(key, "is no name for a workflow", hint=WORKFLOW_NAME_RULE)
+    if isinstance(table, dict) and isinstance(table.get("steps"), list):
+        raise document.error(
+            (*key, "steps"),
+            "steps that are shell commands are not supported by this version yet",
+            hint='write them in Python: graph = "./file.py:name"; durajob init shows how',
+        )
+    spec = _decode(document, key, table, WorkflowSpec)
+    try:
+        parse_target(spec.graph)
+    except ValueError as error:
+        raise document.error((*key, "graph"), str(error)) from error
+    if spec.thread is not None:
+        try:
+            template_fields(spec.thread)
+        except ValueError as error:
+            hint = f"for example {name}-{FIELDS[0]}"
+            raise document.error((*key, "thread"), str(error), hint=hint) from error
+    _check_json(document, (*key, "input"), spec.input)
+    for step, step_spec in spec.steps.items():
+        if step_spec.retry is not None:
+            within = (*key, "steps", step, "retry")
+            _check_on(document, (*within, "on"), step_spec.retry)
+            _check_waits(document, within, defaults.retry, step_spec.retry)
+    return spec
+
+
+def _check_on(document: Document, key: _Key, retry: RetrySpec) -> None:
+    """The grammar only: what the names lead to is known when the workflow is loaded."""
+    names = [retry.on] if isinstance(retry.on, str) else retry.on
+    if not names:
+        raise document.error(key, "is empty", hint=_ON_EXAMPLE)
+    for name in names:
+        try:
+            parse_target(name if ":" in name else f"builtins:{name}")
+        except ValueError as error:
+            problem = f"{name!r} names no exception class"
+            raise document.error(key, problem, hint=_ON_EXAMPLE) from error
+
+
+def _check_waits(document: Document, key: _Key, *given: RetryNumbers) -> None:
+    numbers = retry_numbers(*given)
+    wait, max_wait = numbers.get("wait", 0.0), numbers.get("max_wait", math.inf)
+    if wait > max_wait:
+        raise document.error(
+            key,
+            f"wait is longer than max_wait ({format_duration(wait)}, {format_duration(max_wait)})",
+            hint="give a max_wait that is at least as long",
+        )
+
+
+def _check_json(document: Document, key: _Key, value: object) -> None:
+    """Input is JSON; TOML knows values that JSON does not."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _check_json(document, (*key, name), inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_json(document, key, inner)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise document.error(key, f"{value} is no JSON number", hint="put it in quotes")
+    elif not isinstance(value, (str, int, float)):
+        raise document.error(key, f"{_kind(value)} is no JSON value", hint="put it in quotes")
+
+
+def _decode(document: Document, key: _Key, table: object, spec: type[S]) -> S:
+    """``table`` as ``spec``. Tables within it are looked at one by one, because msgspec's own
+    path to an error says ``[...]`` for a name of people's choosing."""
+    if not isinstance(table, dict):
+        raise document.error(key, f"must be a table, not {_kind(table)}")
+    _refuse_unknown(document, key, table, spec)
+    retry = table.get("retry")
+    if isinstance(retry, dict):
+        nested = RetrySpec if spec is StepSpec else RetryNumbers
+        _refuse_unknown(document, (*key, "retry"), retry, nested)
+    steps = table.get("steps")
+    if isinstance(steps, dict):
+        for name, step in steps.items():
+            _decode(document, (*key, "steps", name), step, StepSpec)
+    try:
+        return msgspec.convert(table, spec, dec_hook=_hook)
+    except msgspec.ValidationError as error:
+        said, at, path = str(error).rpartition(" - at `$")
+        within = tuple(re.findall(r"\.([A-Za-z_]+)", path)) if at else ()
+        problem, hint = _plain(said if at else path, (*key, *within)[-1])
+        raise document.error((*key, *within), problem, hint=hint) from error
+
+
+def _refuse_unknown(
+    document: Document, key: _Key, table: Mapping[str, Any], spec: type[msgspec.Struct]
+) -> None:
+    known = spec.__struct_fields__
+    for name in table:
+        if name in known:
+            continue
+        if name in _LATER.get(spec, ()):
+            raise document.error(
+                (*key, name),
+                "not supported by this version yet",
+                hint=f"remove it; known here: {', '.join(known)}",
+            )
+        if spec is RetryNumbers and name == "on":
+            raise document.error(
+                (*key, name),
+                "what to retry on is said by each step",
+                hint="move it to [workflows.NAME.steps.STEP] retry",
+            )
+        raise document.unknown_key((*key, name), known)
+
+
+def _hook(wanted: type, value: object) -> object:
+    if wanted is not Duration:
+        raise NotImplementedError(wanted)
+    if not isinstance(value, str):
+        raise ValueError(f'must be a duration in quotes, like "30s", not {_kind(value)}')
+    return Duration(parse_duration(value))
+
+
+def _plain(said: str, key: str) -> tuple[str, str | None]:
+    """msgspec's sentence about ``key`` in the words of someone who writes TOML, and a hint."""
+    if missing := re.fullmatch(r"Object missing required field `(\w+)`", said):
+        if missing[1] == "on":
+            return "does not say what to retry on", _ON_EXAMPLE
+        return f"{missing[1]} is missing", 'for example graph = "./file.py:name"'
+    if wrong := re.fullmatch(r"Expected `(.+)`, got `(\w+)`", said):
+        wanted = [_KINDS.get(kind, kind) for kind in wrong[1].split(" | ") if kind != "null"]
+        return f"must be {' or '.join(wanted)}, not {_KINDS.get(wrong[2], wrong[2])}", None
+    if limit := re.fullmatch(r"Expected `\w+(?: \| null)?` (>=|<=) (.+)", said):
+        word = "at least" if limit[1] == ">=" else "at most"
+        return f"must be {word} {float(limit[2]):,.0f}", None
+    if said.startswith("Invalid enum value") and key in _CHOICES:
+        return "is none of the choices", f"one of {', '.join(_CHOICES[key])}"
+    return said, None
+
+
+def _kind(value: object) -> str:
+    return _KINDS.get(type(value).__name__, type(value).__name__)

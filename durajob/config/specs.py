@@ -1,0 +1,80 @@
+"""workflows.toml as types: what may stand where, and within which limits.
+
+msgspec checks the shapes; what a shape cannot say (a rule of grammar, one key against another)
+stands in ``load``. None means that the key was not given. A key that this version does not act
+on has no place here: it is refused, not accepted and ignored.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+
+class Duration(float):
+    """Seconds, written as ``30s`` or ``1h30m``."""
+
+
+Attempts = Annotated[int, Meta(ge=1, le=1000)]
+Factor = Annotated[float, Meta(ge=1, le=100)]
+MaxResumes = Annotated[int, Meta(ge=0, le=1_000_000)]
+MaxRunning = Annotated[int, Meta(ge=1, le=10_000)]
+Concurrency = Annotated[int, Meta(ge=1, le=1000)]
+OnBusy = Literal["fail", "skip", "wait"]
+OnChange = Literal["refuse", "accept"]
+
+
+class RetryNumbers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often and how long apart; ``[defaults]`` may say this, but not on what."""
+
+    attempts: Attempts | None = None
+    wait: Duration | None = None
+    factor: Factor | None = None
+    max_wait: Duration | None = None
+    jitter: bool | None = None
+
+
+class RetrySpec(RetryNumbers, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A step's retry: what to retry on is always said."""
+
+    on: str | list[str]
+
+
+class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[workflows.NAME.steps.STEP]``"""
+
+    retry: RetrySpec | None = None
+
+
+class WorkflowSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[workflows.NAME]``"""
+
+    graph: str
+    description: str = ""
+    thread: str | None = None
+    input: dict[str, Any] = {}
+    on_change: OnChange = "refuse"
+    on_busy: OnBusy | None = None
+    timeout: Duration | None = None
+    concurrency: Concurrency | None = None
+    max_resumes: MaxResumes | None = None
+    steps: dict[str, StepSpec] = {}
+
+
+class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[defaults]``: for every workflow of the store, the built-in ones too."""
+
+    max_resumes: MaxResumes = 20
+    max_running: MaxRunning | None = None
+    timeout: Duration | None = None
+    on_busy: OnBusy = "fail"
+    concurrency: Concurrency = 4
+    retry: RetryNumbers = RetryNumbers()
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """A whole workflows.toml."""
+
+    defaults: Defaults = Defaults()
+    workflows: dict[str, WorkflowSpec] = {}

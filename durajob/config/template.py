@@ -1,0 +1,128 @@
+"""Thread templates: the thread id that a run of a workflow has, as workflows.toml says it.
+
+``invoices-{slot:%Y-%m-%d}`` gives one day's job one thread, however often cron starts it. The
+fields are ``{slot}`` (a time, in the way of strftime), ``{workflow}`` and ``{input[key]}``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from string import Formatter
+from typing import Any
+
+from durajob.errors import InputError, InvalidThreadId, UsageError
+from durajob.model import THREAD_ID_RULE, is_thread_id
+
+FIELDS = ("{slot:%Y-%m-%d}", "{workflow}", "{input[key]}")
+
+_DIRECTIVES = "YmdHMSjGVuyz"
+"""What may follow a % in ``{slot:…}``: numbers only, since names change with the locale."""
+
+_INPUT = re.compile(r"input\[([^\[\]{}]+)\]")
+
+
+def template_fields(template: str) -> frozenset[str]:
+    """The fields in ``template``: ``slot``, ``workflow``, ``input[key]``.
+
+    Raises:
+        ValueError: when it is no template, or could never give a thread id.
+    """
+    fields: set[str] = set()
+    example = ""
+    for literal, field, spec in _parts(template):
+        example += literal
+        if field is None:
+            continue
+        fields.add(field)
+        example += _slot_text(spec, datetime(2026, 11, 22).astimezone()) if field == "slot" else "x"
+    if not is_thread_id(example):
+        raise ValueError(f"would give the thread id {example[:220]!r}, but {THREAD_ID_RULE}")
+    return frozenset(fields)
+
+
+def render_thread_id(
+    template: str, *, workflow: str, slot: datetime | None, input: Mapping[str, Any]
+) -> str:
+    """The thread id that ``template`` gives for this slot (aware) and this input.
+
+    Raises:
+        UsageError: when the template has a ``{slot}`` and there is none.
+        InputError: when the input lacks a value that the template names.
+        InvalidThreadId: when what comes out breaks the rule for thread ids.
+    """
+    text = ""
+    for literal, field, spec in _parts(template):
+        text += literal
+        if field == "slot":
+            if slot is None:
+                raise UsageError(
+                    f"the thread template {template!r} needs a slot",
+                    hint="say which with --slot TIME, or name the thread with -t",
+                )
+            text += _slot_text(spec, slot)
+        elif field == "workflow":
+            text += workflow
+        elif field is not None:
+            text += _input_text(template, field, input)
+    if not is_thread_id(text):
+        raise InvalidThreadId(
+            f"the thread template {template!r} gives {text[:220]!r}, but {THREAD_ID_RULE}",
+            hint="name the thread with -t, or change the input that the template uses",
+        )
+    return text
+
+
+def _parts(template: str) -> Iterator[tuple[str, str | None, str]]:
+    """Literal text, the field after it (None at the end) and its format."""
+    try:
+        parsed = list(Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(f"{template!r} is no template: {error}") from error
+    for literal, field, spec, conversion in parsed:
+        if field is not None:
+            _check(field, spec or "", conversion)
+        yield literal, field, spec or ""
+
+
+def _check(field: str, spec: str, conversion: str | None) -> None:
+    known = f"the fields are {', '.join(FIELDS)}"
+    if field not in ("slot", "workflow") and not _INPUT.fullmatch(field):
+        raise ValueError(f"unknown field {{{field}}}: {known}")
+    if conversion or (spec and field != "slot"):
+        raise ValueError(f"{{{field}}} takes no format: {known}")
+    if field == "slot" and spec:
+        directives = re.findall(r"%(.?)", spec, re.DOTALL)
+        if not directives or not spec.isascii():
+            raise ValueError(f"the format of {{slot:{spec}}} is not one of strftime: {known}")
+        for directive in directives:
+            if not directive or directive not in _DIRECTIVES:
+                raise ValueError(
+                    f"the format of {{slot:{spec}}} has %{directive}: "
+                    f"it may use {' '.join('%' + letter for letter in _DIRECTIVES)}"
+                )
+
+
+def _slot_text(spec: str, slot: datetime) -> str:
+    if not spec:
+        return slot.isoformat(timespec="minutes")
+    # A year below 1000 is padded by some C libraries and not by others.
+    return slot.strftime(spec.replace("%Y", f"{slot.year:04}"))
+
+
+def _input_text(template: str, field: str, input: Mapping[str, Any]) -> str:
+    match = _INPUT.fullmatch(field)
+    key = match[1] if match else ""
+    if key not in input:
+        raise InputError(
+            f"the thread template {template!r} needs the input {key!r}",
+            hint=f"give it with -i {key}=…, or name the thread with -t",
+        )
+    value = input[key]
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise InputError(
+            f"the thread template {template!r} needs a text or whole number as input {key!r}",
+            hint="name the thread with -t",
+        )
+    return str(value)

@@ -1,0 +1,181 @@
+"""What workflows there are, by name, without importing any of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from durajob.config.names import nearest
+from durajob.config.target import TARGET_RULE, parse_target
+from durajob.errors import TargetError, WorkflowNotFound
+from durajob.model import StepPolicy
+
+if TYPE_CHECKING:
+    from durajob.config.specs import Config, WorkflowSpec
+
+OnBusy = Literal["fail", "skip", "wait"]
+
+BUILT_IN: Mapping[str, tuple[str, str]] = {
+    "durable": ("durable:workflow", "three tasks in a row: kill it, resume it"),
+    "retry": ("retry:workflow", "a call that fails at random, with backoff"),
+    "idempotent": ("idempotent:workflow", "a request processed once, however often"),
+    "timeout": ("timeout:workflow", "a step that outlives its limit is killed"),
+    "locked": ("locked:workflow", "steps of several threads that never overlap"),
+    "saga": ("saga:workflow", "an order whose steps are undone when one fails"),
+    "backup": ("backup:workflow", "copy a folder tree into a content-addressed store"),
+    "restore": ("restore:workflow", "bring back a tree that backup stored"),
+}
+"""Where each built-in workflow stands in ``durajob.examples``, and the line that ``workflows``
+shows, kept here so that listing them imports none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Definition:
+    """One workflow as the registry knows it, before anything of it is imported."""
+
+    name: str
+    source: str  # "built-in", the path of the workflows.toml, or "target"
+    target: str  # ./file.py:name or package.module:name
+    base: Path | None = None  # what a relative file is taken from, and modules are looked for in
+    description: str = ""
+    thread: str | None = None  # the template of thread ids
+    input: Mapping[str, Any] = field(default_factory=dict)
+    on_change: Literal["refuse", "accept"] = "refuse"
+    on_busy: OnBusy = "fail"
+    timeout: float | None = None  # seconds for a whole run
+    concurrency: int = 4  # steps that run at once
+    max_resumes: int = 20
+    max_running: int | None = None  # threads of the store that run at once
+    policies: Mapping[str, StepPolicy] = field(default_factory=dict)  # as workflows.toml says
+    default_retry: Mapping[str, Any] = field(default_factory=dict)  # numbers of RetryPolicy
+
+
+class Registry:
+    """The workflows that can be started here.
+
+    Names come from the workflows.toml, which may take the name of a built-in one, and from the
+    built-in ones. ``[defaults]`` hold for all of them, and for targets typed by hand.
+    """
+
+    def __init__(self, file: Path | None, *, config: Config | None = None) -> None:
+        """``config`` is what ``file`` holds, where that has been read already."""
+        self._file = file
+        self._config = config
+
+    def names(self) -> tuple[str, ...]:
+        """Every name, those of the workflows.toml first."""
+        return tuple(dict.fromkeys((*self._specs(), *BUILT_IN)))
+
+    def definitions(self) -> tuple[Definition, ...]:
+        """Every definition, in the order of ``names``."""
+        return tuple(self.get(name) for name in self.names())
+
+    def get(self, name: str) -> Definition:
+        """The definition of ``name``; with a colon in it, it is a target.
+
+        The target of such a definition is absolute, or a module's: getting it again, from
+        whatever folder, gives the same definition.
+
+        Raises:
+            WorkflowNotFound: when there is none; the nearest name is the hint.
+            TargetError: when it has a colon but is no target.
+            ConfigError: when the workflows.toml is not right.
+        """
+        if ":" in name:
+            return self._of_target(name)
+        spec = self._specs().get(name)
+        if spec is not None:
+            return self._of_spec(name, spec)
+        if name in BUILT_IN:
+            place, description = BUILT_IN[name]
+            target = f"durajob.examples.{place}"
+            return self._define(name, "built-in", target, description=description)
+        raise WorkflowNotFound(f"no workflow {_shown(name)}", hint=self._hint(name))
+
+    def _hint(self, name: str) -> str:
+        if "/" in name or name.endswith(".py"):
+            return f"name the graph in the file too: {name[:200]}:NAME ({TARGET_RULE})"
+        near = nearest(name, self.names())
+        return f"did you mean {near!r}?" if near else "durajob workflows lists what there is"
+
+    def _of_spec(self, name: str, spec: WorkflowSpec) -> Definition:
+        from durajob.config.load import step_policies
+
+        config = self._read()
+        given = {
+            key: value
+            for key in ("on_busy", "timeout", "concurrency", "max_resumes")
+            if (value := getattr(spec, key)) is not None
+        }
+        return self._define(
+            name,
+            str(self._file),
+            spec.graph,
+            base=self._file.parent if self._file else None,
+            description=spec.description,
+            thread=spec.thread,
+            input=spec.input,
+            on_change=spec.on_change,
+            policies=step_policies(config.defaults, spec) if config else {},
+            **given,
+        )
+
+    def _of_target(self, text: str) -> Definition:
+        try:
+            target = parse_target(text)
+        except ValueError as error:
+            raise TargetError(f"no workflow and no target: {error}", hint=TARGET_RULE) from error
+        if target.file is not None and not target.file.startswith("/"):
+            target = target.within(_here(text))
+        taken = self.names()
+        digest = hashlib.sha256(str(target).encode(errors="surrogateescape")).hexdigest()[:8]
+        free = [label for label in target.labels if label not in taken]
+        name = free[0] if free else f"{target.labels[0][:91]}-{digest}"
+        base = self._file.parent if self._file else None
+        return self._define(name, "target", str(target), base=base)
+
+    def _define(self, name: str, source: str, target: str, **given: Any) -> Definition:
+        """A definition with the file's ``[defaults]`` under what is ``given``."""
+        from_defaults: dict[str, Any] = {}
+        config = self._read()
+        if config is not None:
+            from durajob.config.load import retry_numbers
+
+            defaults = config.defaults
+            from_defaults = {
+                "on_busy": defaults.on_busy,
+                "timeout": defaults.timeout,
+                "concurrency": defaults.concurrency,
+                "max_resumes": defaults.max_resumes,
+                "max_running": defaults.max_running,
+                "default_retry": retry_numbers(defaults.retry),
+            }
+        return Definition(name=name, source=source, target=target, **(from_defaults | given))
+
+    def _specs(self) -> Mapping[str, WorkflowSpec]:
+        config = self._read()
+        return config.workflows if config else {}
+
+    def _read(self) -> Config | None:
+        if self._config is None and self._file is not None:
+            from durajob.config.load import load_config  # msgspec: not where there is no file
+
+            self._config = load_config(self._file)
+        return self._config
+
+
+def _here(text: str) -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise TargetError(
+            f"{_shown(text)} is relative to a folder that no longer exists",
+            hint="change to a folder that exists, or give an absolute path",
+        ) from error
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 200 else text[:199] + "…")

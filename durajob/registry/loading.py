@@ -1,0 +1,202 @@
+"""A definition made a graph: what its target holds, with the policies that belong to it."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from durajob.config.names import nearest
+from durajob.config.target import Target, parse_target
+from durajob.errors import ConfigError, TargetError
+from durajob.model import StepPolicy
+from durajob.registry.definitions import Definition
+from durajob.registry.imports import contained, import_target, users
+
+if TYPE_CHECKING:
+    from langgraph.graph import StateGraph
+
+_GRAPHS = "a StateGraph, compiled or not, a durajob Workflow, or a function that returns one"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """A workflow that can run: ``builder`` is plain LangGraph, ``policies`` are by step name."""
+
+    builder: StateGraph[Any]
+    policies: Mapping[str, StepPolicy]
+    name: str
+
+
+def load(definition: Definition) -> Loaded:
+    """Import what the definition's target names. Takes a second or more: LangGraph is imported.
+
+    Raises:
+        TargetError: when it cannot be imported, or is no graph that durajob can drive.
+        ConfigError: when a policy names a step or an exception that does not exist.
+    """
+    # Read once, when LangGraph is imported: values in the store build no objects of any class.
+    os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
+    try:
+        target = parse_target(definition.target)
+    except ValueError as error:
+        raise TargetError(f"{definition.name}: {error}") from error
+    if definition.base is not None:
+        target = target.within(definition.base)
+    with contained():
+        import langgraph.graph  # noqa: F401 — before users' folders are on the path
+
+        builder, own = _graph(target, import_target(target, definition.base))
+        _check_edges(target, builder)
+        policies = _overlaid(definition, builder, own)
+        resolved = {step: _resolved(definition, step, policy) for step, policy in policies.items()}
+    return Loaded(builder=builder, policies=resolved, name=definition.name)
+
+
+def _graph(
+    target: Target, found: Any, *, returned: bool = False
+) -> tuple[StateGraph[Any], Mapping[str, StepPolicy]]:
+    from langgraph.graph import StateGraph
+    from langgraph.graph.state import CompiledStateGraph
+
+    from durajob.workflow import Workflow
+
+    if isinstance(found, Workflow):
+        return users(target, found.graph), found.policies
+    if isinstance(found, StateGraph):
+        return found, {}
+    if isinstance(found, CompiledStateGraph):
+        _refuse_what_would_be_lost(target, found)
+        return found.builder, {}
+    what = "what it returns" if returned else "it"
+    if inspect.iscoroutine(found):
+        found.close()  # or Python warns that nobody awaited it
+        raise TargetError(
+            f"{target}: it is an async function", hint="make it a plain function, or name a graph"
+        )
+    if returned or isinstance(found, type) or not callable(found):
+        raise TargetError(
+            f"{target}: {what} is no graph but {_kind(found)}", hint=f"a workflow is {_GRAPHS}"
+        )
+    _check_arguments(target, found)
+    return _graph(target, users(target, found), returned=True)
+
+
+def _kind(found: Any) -> str:
+    if isinstance(found, type):
+        return f"the class {found.__qualname__}"
+    if type(found).__module__.startswith("langgraph."):
+        return f"LangGraph's {type(found).__qualname__}"
+    return f"of type {type(found).__qualname__}"
+
+
+def _check_arguments(target: Target, function: Any) -> None:
+    if inspect.iscoroutinefunction(function):
+        raise TargetError(
+            f"{target}: it is an async function", hint="make it a plain function, or name a graph"
+        )
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some builtins do not tell theirs; calling it will
+        return
+    try:
+        signature.bind()
+    except TypeError as error:
+        raise TargetError(
+            f"{target}: the function needs arguments: {signature}",
+            hint="name a function without, that returns the graph",
+        ) from error
+
+
+def _refuse_what_would_be_lost(target: Target, compiled: Any) -> None:
+    """durajob compiles the builder itself: what only the compiled graph holds must not matter."""
+    if compiled.interrupt_before_nodes or compiled.interrupt_after_nodes:
+        raise TargetError(
+            f"{target}: compiled with interrupt_before or interrupt_after, which look like a crash",
+            hint="leave them out of compile() and call interrupt() inside the step",
+        )
+    if compiled.store is not None:
+        raise TargetError(
+            f"{target}: compiled with a store, which durajob would not hand to the steps",
+            hint="leave it out of compile() and open it inside the steps",
+        )
+
+
+def _check_edges(target: Target, builder: StateGraph[Any]) -> None:
+    compiled = builder.compiled
+    try:
+        builder.validate()
+    except ValueError as error:
+        raise TargetError(
+            f"{target}: is no whole graph: {' '.join(str(error).split())}",
+            hint="every edge must join steps that the graph has, and one must begin at START",
+        ) from error
+    finally:
+        builder.compiled = compiled  # or LangGraph warns when a step is added or wrapped
+
+
+def _overlaid(
+    definition: Definition, builder: StateGraph[Any], own: Mapping[str, StepPolicy]
+) -> dict[str, StepPolicy]:
+    """The workflow's own policies, and over them, field by field, those of workflows.toml."""
+    policies = dict(own)
+    for step, policy in definition.policies.items():
+        if step not in builder.nodes:
+            near = nearest(step, builder.nodes)
+            raise ConfigError(
+                f"{definition.source}: workflows.{definition.name}.steps.{step}: "
+                f"the workflow has no step {step!r}",
+                hint=f"did you mean {near!r}?" if near else f"it has {', '.join(builder.nodes)}",
+            )
+        said = {
+            each.name: value
+            for each in fields(StepPolicy)
+            if (value := getattr(policy, each.name)) is not None
+        }
+        policies[step] = replace(policies.get(step, StepPolicy()), **said)
+    return policies
+
+
+def _resolved(definition: Definition, step: str, policy: StepPolicy) -> StepPolicy:
+    if policy.retry is None:
+        return policy
+    on = tuple(
+        _exception(definition, step, name) if isinstance(name, str) else name
+        for name in policy.retry.on
+    )
+    return replace(policy, retry=replace(policy.retry, on=on))
+
+
+def _exception(definition: Definition, step: str, name: str) -> type[BaseException]:
+    if ":" in name:
+        try:
+            found = import_target(parse_target(name), definition.base)
+        except (TargetError, ValueError) as error:
+            raise _no_exception(definition, step, name, f"does not load: {error}") from error
+    else:
+        found = getattr(builtins, name, None)
+    # A KeyboardInterrupt or SystemExit means stop, whatever a policy says.
+    if isinstance(found, type) and issubclass(found, Exception):
+        return found
+    near = None if ":" in name else nearest(name, _BUILTIN_EXCEPTIONS)
+    hint = f"did you mean {near!r}?" if near else None
+    raise _no_exception(definition, step, name, "is no exception class", hint)
+
+
+_BUILTIN_EXCEPTIONS = [
+    name
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) and issubclass(value, Exception)
+]
+
+
+def _no_exception(
+    definition: Definition, step: str, name: str, problem: str, hint: str | None = None
+) -> ConfigError:
+    return ConfigError(
+        f"workflow {definition.name!r}, step {step!r}: retry on {name!r} {problem}",
+        hint=hint or 'the name of a builtin exception, or "module:Class"',
+    )
