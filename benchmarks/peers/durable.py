@@ -3,9 +3,10 @@
 durable.py STORE THREAD
 """
 
+import operator
 import sqlite3
 import sys
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, StateGraph
@@ -14,19 +15,19 @@ from langgraph.graph import END, START, StateGraph
 class State(TypedDict, total=False):
     seconds: float
     progress: int
-    log: list[str]
+    log: Annotated[list[str], operator.add]
 
 
 def a(state: State) -> State:
-    return {"progress": 33}
+    return {"progress": 33, "log": ["A"]}
 
 
 def b(state: State) -> State:
-    return {"progress": 66}
+    return {"progress": 66, "log": ["B"]}
 
 
 def c(state: State) -> State:
-    return {"progress": 100}
+    return {"progress": 100, "log": ["C"]}
 
 
 graph = StateGraph(State)
