@@ -1,0 +1,38 @@
+"""durajob: a crash-proof command-line job runner over LangGraph.
+
+What a workflow's author imports stands here, and comes when it is asked for: the command
+line imports this package too, and most commands need none of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from durajob.steps.progress import progress
+    from durajob.workflow import Workflow
+
+    __version__: str
+
+__all__ = ["Workflow", "__version__", "progress"]
+
+_HOMES = {"Workflow": "durajob.workflow", "progress": "durajob.steps.progress"}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("durajob")
+    elif name in _HOMES:
+        from importlib import import_module
+
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module 'durajob' has no attribute {name!r}")
+    globals()[name] = value  # asked once only
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,12 @@
+"""The builder with which users write a workflow in Python: ``from durajob import Workflow``.
+
+What a user declares is checked here and becomes a plain LangGraph ``StateGraph`` plus a
+policy for each step that asked for one; nothing here runs a step. LangGraph is imported only
+when ``graph()`` is called. A policy gets its keyword on ``step`` and ``map`` when the engine
+keeps it: today that is ``retry``.
+"""
+
+from durajob.workflow.builder import MapFunction, StepFunction, StepRef, Workflow
+from durajob.workflow.retry import Retry
+
+__all__ = ["MapFunction", "Retry", "StepFunction", "StepRef", "Workflow"]

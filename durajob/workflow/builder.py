@@ -1,0 +1,285 @@
+"""``Workflow``: what a user declares, kept as plain records and checked as far as it goes."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
+
+from durajob.errors import ConfigError
+from durajob.model import RetryPolicy, StepPolicy, is_thread_id
+from durajob.workflow.retry import Retry, parse_retry
+
+if TYPE_CHECKING:
+    from langgraph.graph import StateGraph
+
+StepFunction = Callable[..., Any]
+"""A LangGraph node: takes the state, returns the state's changes as a dict, or None."""
+MapFunction = Callable[..., Any]
+"""Takes one item (and the shared values, when ``share`` names any), returns its result."""
+StepRef = StepFunction | str
+"""A step that was declared before, by its function or its name."""
+
+S = TypeVar("S")
+F = TypeVar("F", bound=StepFunction)
+
+NAME_RULE = "a step's name is letters, digits, _ - and . of ASCII, up to 100, no digit first"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
+
+
+class _Before:
+    """The default of ``after``: the step that was declared before this one."""
+
+    def __repr__(self) -> str:
+        return "the step declared before"
+
+
+_BEFORE: Final = _Before()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mapped:
+    """What makes a step a fan-out."""
+
+    over: str
+    collect: str | None
+    share: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """A step as declared; references are as the user gave them and are looked up later."""
+
+    name: str
+    function: StepFunction
+    after: StepRef | Sequence[StepRef] | _Before | None
+    after_any: Sequence[StepRef]
+    previous: str | None  # the step declared before this one
+    retry: RetryPolicy | None
+    mapped: Mapped | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A branch as declared."""
+
+    after: StepRef
+    choose: Callable[..., Hashable]
+    to: Mapping[Hashable, StepRef | None]
+
+
+class Workflow(Generic[S]):
+    """A workflow, declared step by step.
+
+    A step follows the one that was declared before it, unless it says ``after``. Declaring
+    changes nothing about a function: it stays a plain function, to be called and tested alone.
+
+    Args:
+        name: what ``durajob start`` calls it; obeys the rule for thread ids.
+        state_schema: a TypedDict, dataclass or Pydantic model, as for a LangGraph StateGraph.
+        description: one line for ``durajob workflows``.
+
+    Raises:
+        ConfigError: here and in every method, when a declaration makes no sense.
+    """
+
+    def __init__(self, name: str, state_schema: type[S], *, description: str = "") -> None:
+        if not isinstance(name, str) or not is_thread_id(name) or len(name) > 100:
+            raise ConfigError(
+                f"{name!r} cannot name a workflow: letters, digits and . _ : @ + = - of ASCII, "
+                "beginning with a letter or digit, up to 100"
+            )
+        if not isinstance(state_schema, type):
+            raise ConfigError(
+                f"workflow {name!r}: the state schema is {state_schema!r}, not a class",
+                hint="give a TypedDict, a dataclass or a Pydantic model",
+            )
+        self.name: Final = name
+        self.state_schema: Final = state_schema
+        self.description: Final = description
+        self._steps: dict[str, Declared] = {}
+        self._choices: list[Choice] = []
+
+    def __repr__(self) -> str:
+        return f"Workflow({self.name!r}, steps={list(self._steps)})"
+
+    @overload
+    def step(self, function: F, /) -> F: ...
+
+    @overload
+    def step(
+        self,
+        function: None = None,
+        /,
+        *,
+        after: StepRef | Sequence[StepRef] | _Before | None = ...,
+        after_any: Sequence[StepRef] = ...,
+        name: str | None = ...,
+        retry: Retry | None = ...,
+    ) -> Callable[[F], F]: ...
+
+    def step(
+        self,
+        function: F | None = None,
+        /,
+        *,
+        after: StepRef | Sequence[StepRef] | _Before | None = _BEFORE,
+        after_any: Sequence[StepRef] = (),
+        name: str | None = None,
+        retry: Retry | None = None,
+    ) -> F | Callable[[F], F]:
+        """Declare a step; used bare (``@wf.step``) or with options (``@wf.step(after=a)``).
+
+        Args:
+            after: the step that must have finished first; of several, all of them; None for
+                a step that is there from the start. Unless said: the step declared before,
+                or for a step that a branch leads to, that branch alone.
+            after_any: run when any one of these has finished: where branches meet again.
+            name: unless said, the function's name.
+            retry: when and how to try again; see ``Retry``.
+        """
+
+        def declare(function: F) -> F:
+            return self._declare(function, name, after, after_any, retry, None)
+
+        if function is None:
+            return declare
+        return declare(function)
+
+    def map(
+        self,
+        *,
+        over: str,
+        collect: str | None = None,
+        share: Sequence[str] = (),
+        after: StepRef | _Before | None = _BEFORE,
+        name: str | None = None,
+        retry: Retry | None = None,
+    ) -> Callable[[F], F]:
+        """Declare a fan-out: one branch for each item of the list ``state[over]``.
+
+        The function takes one item. Each branch finishes, and is saved, by itself. What comes
+        next runs when all have finished; when the list is empty, at once.
+
+        Args:
+            over: the key of the list in the state.
+            collect: the key that the functions' results are added to, in the order of the
+                items; a step that returns None for this key empties it. Without ``collect``
+                the function returns changes of the state, as a step does.
+            share: keys of the state that every branch is handed as a dict, the function's
+                second argument. They are stored with each branch: share small values.
+            after: one step, or None for a fan-out over the input.
+            name: unless said, the function's name.
+            retry: when and how to try a branch again; see ``Retry``.
+        """
+        if not isinstance(after, (str, _Before)) and isinstance(after, Sequence):
+            raise ConfigError(
+                f"workflow {self.name!r}: a map follows one step, not several",
+                hint="join them in a step of its own and map after that",
+            )
+        mapped = Mapped(over=over, collect=collect, share=tuple(share))
+
+        def declare(function: F) -> F:
+            return self._declare(function, name, after, (), retry, mapped)
+
+        return declare
+
+    def branch(
+        self,
+        *,
+        after: StepRef,
+        choose: Callable[[S], Hashable],
+        to: Mapping[Any, StepRef | None],
+    ) -> None:
+        """After the step ``after``, go to the one step that ``choose`` picks.
+
+        Args:
+            after: the step after which to choose.
+            choose: takes the state, returns one of the keys of ``to``.
+            to: the steps to go to; None for the end.
+        """
+        if not callable(choose) or not isinstance(to, Mapping) or not to:
+            raise ConfigError(
+                f"workflow {self.name!r}: a branch needs a function and a dict of steps",
+                hint="branch(after=check, choose=lambda state: state['ok'], "
+                "to={True: ship, False: None})",
+            )
+        self._choices.append(Choice(after=after, choose=choose, to=dict(to)))
+
+    @property
+    def policies(self) -> Mapping[str, StepPolicy]:
+        """The policy of each step that has one, by the step's name."""
+        return MappingProxyType(
+            {
+                step.name: StepPolicy(retry=step.retry)
+                for step in self._steps.values()
+                if step.retry is not None
+            }
+        )
+
+    def graph(self) -> StateGraph[Any]:
+        """A new plain LangGraph builder of this workflow; the policies are not in it.
+
+        Raises:
+            ConfigError: when the steps do not make a graph: none at all, an ``after`` that
+                names no step, a cycle, a step that can never run.
+        """
+        from durajob.workflow.compiling import compile_graph
+
+        return compile_graph(self.name, self.state_schema, self._steps, self._choices)
+
+    def _declare(
+        self,
+        function: F,
+        name: str | None,
+        after: StepRef | Sequence[StepRef] | _Before | None,
+        after_any: Sequence[StepRef],
+        retry: Retry | None,
+        mapped: Mapped | None,
+    ) -> F:
+        if not callable(function):
+            raise ConfigError(
+                f"workflow {self.name!r}: {function!r} is no function",
+                hint="write @wf.step above a function, or @wf.step(after=...)",
+            )
+        name = name or getattr(function, "__name__", "")
+        where = f"workflow {self.name!r}, step {name!r}"
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ConfigError(f"{where}: {NAME_RULE}", hint="give it one: @wf.step(name=...)")
+        if name in self._steps:
+            raise ConfigError(
+                f"workflow {self.name!r} has two steps {name!r}",
+                hint="give one of them another name: @wf.step(name=...)",
+            )
+        if isinstance(after_any, str) or not isinstance(after_any, Sequence):
+            raise ConfigError(f"{where}: after_any is {after_any!r}, not a list of steps")
+        if mapped is not None:
+            _check_arity(function, 2 if mapped.share else 1, where)
+        self._steps[name] = Declared(
+            name=name,
+            function=function,
+            after=None if after_any and isinstance(after, _Before) else after,
+            after_any=tuple(after_any),
+            previous=next(reversed(self._steps), None),
+            retry=None if retry is None else parse_retry(retry, where=where),
+            mapped=mapped,
+        )
+        return function
+
+
+def _check_arity(function: StepFunction, count: int, where: str) -> None:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some builtins do not tell theirs
+        return
+    try:
+        signature.bind(*range(count))
+    except TypeError as error:
+        takes = "an item and the shared values" if count == 2 else "one item"
+        raise ConfigError(
+            f"{where}: the function of a map takes {takes}, not {signature}",
+            hint="name what every branch needs in share=[...]",
+        ) from error

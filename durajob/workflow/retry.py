@@ -1,0 +1,150 @@
+"""``retry={...}`` of a step, checked at once and made a ``RetryPolicy``."""
+
+from __future__ import annotations
+
+import builtins
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Required, TypedDict
+
+from durajob.durations import parse_duration
+from durajob.errors import ConfigError
+from durajob.model import RetryPolicy
+
+MAX_ATTEMPTS = 1000
+MAX_FACTOR = 100.0
+
+type_or_name = type[BaseException] | str
+
+
+class Retry(TypedDict, total=False):
+    """How a step is tried again. ``on`` must be said: no error is retried by default."""
+
+    on: Required[type_or_name | Sequence[type_or_name]]
+    """What is worth another attempt: exception classes, names of builtin ones, "module:Class"."""
+    attempts: int
+    """All tries together, the first included; 3 unless said."""
+    wait: str | float
+    """Before the second attempt: a duration ("2s") or seconds; 1s unless said."""
+    factor: float
+    """Each further wait is so many times longer; 2 unless said."""
+    max_wait: str | float
+    """No wait is longer; 5m unless said."""
+    jitter: bool
+    """Whether each wait is cut by a random part of up to a half; true unless said."""
+
+
+def parse_retry(retry: Mapping[str, Any], *, where: str) -> RetryPolicy:
+    """The policy that ``retry`` describes.
+
+    Raises:
+        ConfigError: for an unknown key, a missing ``on``, or a value that makes no sense.
+    """
+    if not isinstance(retry, Mapping):
+        raise ConfigError(
+            f"{where}: retry is {retry!r}, not a dict",
+            hint='write retry={"attempts": 5, "on": ConnectionError}',
+        )
+    known = [field.name for field in fields(RetryPolicy)]
+    for key in retry:
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key {key!r} in retry", hint=_nearest(key, known))
+    if "on" not in retry:
+        raise ConfigError(
+            f"{where}: retry says no 'on'",
+            hint="name the exceptions that are worth another attempt, as in "
+            '"on": ConnectionError or "on": [TimeoutError, "billing.errors:Throttled"]',
+        )
+    given: dict[str, Any] = {"on": _exceptions(retry["on"], where)}
+    if "attempts" in retry:
+        given["attempts"] = _attempts(retry["attempts"], where)
+    if "factor" in retry:
+        given["factor"] = _factor(retry["factor"], where)
+    if "jitter" in retry:
+        given["jitter"] = _flag(retry["jitter"], where)
+    for key in ("wait", "max_wait"):
+        if key in retry:
+            given[key] = _seconds(retry[key], f"{where}: retry {key!r}")
+    policy = RetryPolicy(**given)
+    if policy.wait > policy.max_wait:
+        if "max_wait" in retry:
+            raise ConfigError(f"{where}: retry 'wait' is longer than 'max_wait'")
+        policy = RetryPolicy(**given, max_wait=policy.wait)
+    return policy
+
+
+def _exceptions(on: object, where: str) -> tuple[type_or_name, ...]:
+    each = list(on) if isinstance(on, (list, tuple, set, frozenset)) else [on]
+    if not each:
+        raise ConfigError(f"{where}: retry 'on' is empty", hint="leave retry out altogether")
+    return tuple(_exception(one, where) for one in each)
+
+
+def _exception(one: object, where: str) -> type_or_name:
+    # Only Exception: a KeyboardInterrupt or SystemExit means stop, whatever a policy says.
+    if isinstance(one, type) and issubclass(one, Exception):
+        return one
+    if isinstance(one, str):
+        if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", one):
+            return one
+        builtin = getattr(builtins, one, None)
+        if isinstance(builtin, type) and issubclass(builtin, Exception):
+            return one
+    raise ConfigError(
+        f"{where}: retry 'on' names {one!r}, which is no exception class",
+        hint='give a class, the name of a builtin exception, or "module:Class"',
+    )
+
+
+def _attempts(value: object, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ATTEMPTS:
+        raise ConfigError(
+            f"{where}: retry 'attempts' is {value!r}, not a whole number from 1 to {MAX_ATTEMPTS}"
+        )
+    return value
+
+
+def _factor(value: object, where: str) -> float:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not 1 <= value <= MAX_FACTOR
+    ):
+        raise ConfigError(
+            f"{where}: retry 'factor' is {value!r}, not a number from 1 to {MAX_FACTOR:g}"
+        )
+    return float(value)
+
+
+def _flag(value: object, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{where}: retry 'jitter' is {value!r}, not True or False")
+    return value
+
+
+def _seconds(value: object, where: str) -> float:
+    if isinstance(value, str):
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            raise ConfigError(f"{where}: {error}") from error
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_wait(value):
+        raise ConfigError(
+            f"{where} is {value!r}, not a wait", hint='a duration like "2s", or seconds'
+        )
+    return float(value)
+
+
+def _is_wait(seconds: float) -> bool:
+    return math.isfinite(seconds) and 0 <= seconds <= 366 * 86400
+
+
+def _nearest(key: object, known: Sequence[str]) -> str:
+    from difflib import get_close_matches  # only an error needs it
+
+    close = get_close_matches(str(key), known, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return "the keys are " + ", ".join(known)
