@@ -1,0 +1,21 @@
+"""Options that several verbs take, said once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON envelope on stdout.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing when all is well.")]
+OnBusy = Annotated[
+    str | None,
+    typer.Option(metavar="fail|skip|wait", help="What to do when another process owns it."),
+]
+Timeout = Annotated[
+    str | None,
+    typer.Option(metavar="DURATION", help="Stop after so long; the thread can be resumed."),
+]
+Detach = Annotated[
+    bool, typer.Option("-d", "--detach", help="Let it run in the background, and return.")
+]

@@ -1,0 +1,74 @@
+"""One run of the command line: its streams, its global options, the printer they make."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from durajob.render.printer import Printer
+from durajob.render.sink import Sink
+
+if TYPE_CHECKING:
+    from durajob.config.settings import Settings
+
+
+class Session:
+    """What verbs share. Made before the options are parsed, since errors need it, too."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        plain = arguments[: arguments.index("--")] if "--" in arguments else arguments
+        self.command = "durajob"
+        self.begun = False  # whether a verb has been called
+        self.json = "--json" in plain
+        self.quiet = "-q" in plain or "--quiet" in plain
+        self.debug = "--debug" in plain
+        self.color = "auto"
+        self.file: str | None = None
+        self.store: str | None = None
+        # Kept from before the engine moves descriptors 1 and 2 out of the way of steps.
+        self.out = Sink.of(sys.stdout)
+        self.err = Sink.of(sys.stderr)
+
+    def begin(self, command: str, *, json: bool, quiet: bool) -> Session:
+        """Note which verb was called, and its own options."""
+        self.command, self.begun = command, True
+        self.json |= json
+        self.quiet |= quiet
+        return self
+
+    def settings(self) -> Settings:
+        """Which workflows.toml and which store the options, environment and folder name."""
+        from durajob.config.settings import load_settings
+
+        return load_settings(self.file, self.store)
+
+    def printer(self) -> Printer:
+        """The printer, as the options known so far make it."""
+        return Printer(
+            command=self.command,
+            out=self.out,
+            err=self.err,
+            json=self.json,
+            quiet=self.quiet,
+            out_tables=self.color == "always" or self._is_capable(self.out),
+            out_color=self._has_color(self.out),
+            err_color=self._has_color(self.err),
+        )
+
+    def wants_live_view(self) -> bool:
+        """Whether a view that changes in place is of use to anybody."""
+        return self._is_capable(self.err) and not self.json and not self.quiet
+
+    def live_color(self) -> bool:
+        """Whether the live view is coloured."""
+        return self._has_color(self.err)
+
+    def _is_capable(self, sink: Sink) -> bool:
+        return sink.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+    def _has_color(self, sink: Sink) -> bool:
+        if self.color != "auto":
+            return self.color == "always"
+        return self._is_capable(sink) and not os.environ.get("NO_COLOR")

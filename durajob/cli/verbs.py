@@ -1,0 +1,56 @@
+"""The table of verbs: what ``durajob --help`` lists without importing any of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """One command. Its function is ``command`` in ``durajob.cli.<module>``."""
+
+    module: str
+    help: str
+    examples: tuple[str, ...]
+
+
+VERBS: dict[str, Verb] = {
+    "start": Verb(
+        "start",
+        "Start a workflow as a new thread and drive it to its end.",
+        (
+            "durajob start backup -i source=photos -i target=/mnt/backup",
+            "durajob start nightly -t nightly-2026-11-22 -i retries:=3",
+            "durajob start nightly --input-file order.json --timeout 2h",
+        ),
+    ),
+    "resume": Verb(
+        "resume",
+        "Go on with a thread at the step that had not finished.",
+        ("durajob resume nightly-2026-11-22", "durajob resume nightly-2026-11-22 --take-over"),
+    ),
+    "status": Verb(
+        "status",
+        "Show one thread whole, or how many there are of each status.",
+        ("durajob status", "durajob status nightly-2026-11-22", "durajob status nightly-1 --json"),
+    ),
+    "list": Verb(
+        "list_threads",
+        "List threads, newest first.",
+        ("durajob list", "durajob list --status failed --status interrupted --since 1d"),
+    ),
+    "workflows": Verb(
+        "workflows",
+        "List the workflows that can be started.",
+        ("durajob workflows", "durajob -f etl/workflows.toml workflows"),
+    ),
+    "validate": Verb(
+        "validate",
+        "Check every definition, or those named, by loading it.",
+        ("durajob validate", "durajob validate nightly backup"),
+    ),
+    "init": Verb(
+        "init",
+        "Write a starter workflows.toml with a runnable example.",
+        ("durajob init", "durajob init etl"),
+    ),
+}

@@ -1,0 +1,251 @@
+"""Results as the one JSON envelope that scripts read; the plain ``json`` module only.
+
+A value that JSON does not know never breaks the envelope. It is shown like this: NaN and the
+infinities as the strings "NaN", "Infinity", "-Infinity"; bytes as {"base64": …}; sets as
+sorted lists; dates, paths, numbers of other kinds as their text; records as objects; an
+integer too long for decimal as hexadecimal text; a value inside itself as "<cycle>"; anything
+else as its repr. The output is ASCII, lone surrogates are escaped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from durajob import clock
+from durajob.model import (
+    ErrorInfo,
+    Initialised,
+    Overview,
+    Owner,
+    Result,
+    Step,
+    StepError,
+    StepProgress,
+    Thread,
+    ThreadList,
+    ThreadResult,
+    ThreadStatus,
+    Waiting,
+    WorkflowInfo,
+    Workflows,
+)
+
+VERSION = 1
+_DEEPEST = 100
+_LONGEST_INT = 10_000  # bits; Python refuses to write longer ones in decimal
+_LONGEST_REPR = 2_000
+
+
+def envelope(command: str, result: Result) -> str:
+    """A result as one line of JSON."""
+    return _dumps(command, result.exit_status, _data(result), result.error)
+
+
+def error_envelope(command: str, error: ErrorInfo, exit_status: int) -> str:
+    """An error that left no result, as one line of JSON."""
+    return _dumps(command, exit_status, None, error)
+
+
+def json_text(value: Any) -> str:
+    """One value as JSON for people: on one line, in their own letters."""
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps(jsonable(value), allow_nan=False, ensure_ascii=False)
+
+
+def jsonable(value: Any) -> Any:
+    """``value`` as JSON can hold it, by the rules of this module."""
+    return _jsonable(value, ())
+
+
+def _dumps(command: str, exit_status: int, data: Any, error: ErrorInfo | None) -> str:
+    whole = {
+        "version": VERSION,
+        "command": command,
+        "ok": exit_status == 0,
+        "exit_code": exit_status,
+        "data": data,
+        "error": _error(error),
+    }
+    try:
+        return json.dumps(whole, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps(jsonable(whole), allow_nan=False)
+
+
+def _data(result: Result) -> Any:
+    if isinstance(result, ThreadResult):
+        return {"thread": _thread(result.thread, whole=True)}
+    if isinstance(result, ThreadList):
+        threads = [_thread(thread, whole=False) for thread in result.threads]
+        return {"threads": threads, "store": result.store, "more": result.more}
+    if isinstance(result, Overview):
+        return {
+            "counts": {status.value: result.counts.get(status, 0) for status in ThreadStatus},
+            "threads": [_thread(thread, whole=False) for thread in result.attention],
+            "store": result.store,
+        }
+    if isinstance(result, Workflows):
+        return {"workflows": [_workflow(w) for w in result.workflows], "file": result.file}
+    if isinstance(result, Initialised):
+        return {"created": list(result.created)}
+    return {}
+
+
+def _thread(thread: Thread, *, whole: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "thread": thread.thread,
+        "workflow": thread.workflow,
+        "status": thread.status.value,
+        "next": list(thread.next),
+        "input": thread.input,
+    }
+    if whole and thread.state is not None:
+        shown["state"] = thread.state
+    shown["progress"] = {"done": thread.done, "total": thread.total}
+    if whole and thread.steps is not None:
+        shown["steps"] = [_step(step) for step in thread.steps]
+    return shown | {
+        "error": _step_error(thread.error),
+        "owner": _owner(thread.owner),
+        "epoch": thread.epoch,
+        "waiting_for": [_waiting(w) for w in thread.waiting_for] or None,
+        "wake_at": clock.to_rfc3339(thread.wake_at),
+        "slot": thread.slot,
+        "parent": thread.parent,
+        "created_at": clock.to_rfc3339(thread.created_at),
+        "started_at": clock.to_rfc3339(thread.started_at),
+        "updated_at": clock.to_rfc3339(thread.updated_at),
+        "finished_at": clock.to_rfc3339(thread.finished_at),
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    shown: dict[str, Any] = {"step": step.step}
+    if step.visit > 1:
+        shown["visit"] = step.visit
+    shown |= {
+        "status": step.status.value,
+        "attempts": step.attempts,
+        "started_at": clock.to_rfc3339(step.started_at),
+        "finished_at": clock.to_rfc3339(step.finished_at),
+        "seconds": step.seconds,
+        "error": _step_error(step.error),
+    }
+    if step.progress is not None:
+        shown["progress"] = _progress(step.progress)
+    return shown
+
+
+def _progress(progress: StepProgress) -> dict[str, Any]:
+    return {"done": progress.done, "total": progress.total, "note": progress.note}
+
+
+def _step_error(error: StepError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    shown: dict[str, Any] = {
+        "step": error.step,
+        "type": error.type,
+        "message": error.message,
+        "attempt": error.attempt,
+    }
+    if error.log is not None:
+        shown["log"] = error.log
+    return shown
+
+
+def _owner(owner: Owner | None) -> dict[str, Any] | None:
+    if owner is None:
+        return None
+    return {"host": owner.host, "pid": owner.pid, "since": clock.to_rfc3339(owner.since)}
+
+
+def _waiting(waiting: Waiting) -> dict[str, Any]:
+    return {
+        "id": waiting.id,
+        "step": waiting.step,
+        "prompt": waiting.prompt,
+        "schema": waiting.schema,
+        "expires_at": clock.to_rfc3339(waiting.expires_at),
+    }
+
+
+def _workflow(workflow: WorkflowInfo) -> dict[str, Any]:
+    return {
+        "name": workflow.name,
+        "source": workflow.source,
+        "target": workflow.target,
+        "description": workflow.description,
+        "thread": workflow.thread,
+        "problem": _error(workflow.problem),
+        "steps": list(workflow.steps),
+    }
+
+
+def _error(error: ErrorInfo | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    return {"code": error.code, "message": error.message, "hint": error.hint}
+
+
+def _jsonable(value: Any, above: tuple[int, ...]) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, Enum):
+        return _jsonable(value.value, above)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value) if int(value).bit_length() <= _LONGEST_INT else hex(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else _not_finite(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        import base64
+
+        return {"base64": base64.b64encode(bytes(value)).decode("ascii")}
+    if id(value) in above:
+        return "<cycle>"
+    if len(above) >= _DEEPEST:
+        return _repr(value)
+    return _container(value, (*above, id(value)))
+
+
+def _container(value: Any, above: tuple[int, ...]) -> Any:
+    if isinstance(value, Mapping):
+        return {_key(key): _jsonable(item, above) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item, above) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted((_jsonable(item, above) for item in value), key=repr)
+    if hasattr(type(value), "__dataclass_fields__"):
+        from dataclasses import fields
+
+        return {f.name: _jsonable(getattr(value, f.name, None), above) for f in fields(value)}
+    return _repr(value)
+
+
+def _key(key: Any) -> str:
+    """A key as ``json`` would write it, and its text where ``json`` would refuse."""
+    shown = _jsonable(key, ())
+    return shown if isinstance(shown, str) else json.dumps(shown)
+
+
+def _not_finite(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def _repr(value: Any) -> str:
+    """What stands for a value that is no JSON; user code in ``__str__`` may fail."""
+    plain = type(value).__module__ in ("datetime", "decimal", "fractions", "pathlib", "uuid")
+    try:
+        return (str(value) if plain else repr(value))[:_LONGEST_REPR]
+    except Exception:  # whatever a user's __repr__ raises
+        return f"<{type(value).__name__}>"

@@ -1,0 +1,307 @@
+"""What a person is shown of each result: blocks of cells, with no idea of how they are drawn.
+
+``plain`` and ``tables`` draw the same blocks, so that a terminal and a log file tell the same
+story. What grows without bound (branches of a fan-out, state, error messages) is cut here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from durajob import clock
+from durajob.durations import format_duration
+from durajob.model import (
+    AttemptStatus,
+    Initialised,
+    Overview,
+    Result,
+    Step,
+    StepError,
+    Thread,
+    ThreadList,
+    ThreadResult,
+    ThreadStatus,
+    WorkflowInfo,
+    Workflows,
+)
+from durajob.render import marks
+from durajob.render.envelope import json_text
+from durajob.render.text import age, cut, moment, number, one_line
+
+MANY_BRANCHES = 20
+"""A step with more branches than this is shown as one row, and its failures."""
+
+_LONGEST_VALUE, _LONGEST_DRAWN = 2_000, 300
+_LONGEST_ERROR = 500
+_BRANCH = re.compile(r"\[\d+\]")
+
+
+class Cell(NamedTuple):
+    """A piece of text with a mark before it and a style of ``marks``."""
+
+    text: str
+    mark: str = ""
+    style: str = ""
+
+
+class Column(NamedTuple):
+    """A column of a grid. Where there is no room, it is cut to ``least``, the last column first."""
+
+    title: str
+    right: bool = False
+    least: int | None = None  # None: never cut
+
+
+class Fields(NamedTuple):
+    """Labelled values, one a line."""
+
+    rows: Sequence[tuple[str, Cell]]
+
+
+class Grid(NamedTuple):
+    """Rows under titles."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+
+
+Block = Fields | Grid
+
+
+def pages(result: Result, *, now: int, terminal: bool) -> list[Block]:
+    """The blocks that show ``result``.
+
+    On a terminal times are local and relative to ``now``; elsewhere they are RFC 3339.
+    """
+    if isinstance(result, ThreadResult):
+        return _thread(result.thread, terminal)
+    if isinstance(result, ThreadList):
+        return [_thread_grid(result.threads, now, terminal)] if result.threads else []
+    if isinstance(result, Overview):
+        return _overview(result, now, terminal)
+    if isinstance(result, Workflows):
+        return [_workflow_grid(result.workflows)] if result.workflows else []
+    if isinstance(result, Initialised):
+        return [Fields(rows=[("created", Cell(text=one_line(path))) for path in result.created])]
+    return []
+
+
+def group_of(step: str) -> str:
+    """The step that a branch of a fan-out belongs to: ``work[3]`` is one of ``work``."""
+    return _BRANCH.sub("", step)
+
+
+def error_text(error: StepError) -> str:
+    """``ConnectionError: refused``, on one line."""
+    message = one_line(error.message)
+    return cut(f"{error.type}: {message}" if message else error.type, _LONGEST_ERROR)
+
+
+def status_cell(status: ThreadStatus) -> Cell:
+    """A thread's status with its mark."""
+    look = marks.THREAD[status]
+    return Cell(text=status.value, mark=look.mark, style=look.style)
+
+
+def progress_text(thread: Thread) -> str:
+    """``2/3``, or ``2`` where the total is unknowable."""
+    return f"{thread.done}" if thread.total is None else f"{thread.done}/{thread.total}"
+
+
+def names_text(names: Sequence[str]) -> str:
+    """The steps in a few words: branches of one step are counted."""
+    counts = Counter(group_of(name) for name in names)
+    first = {group_of(name): name for name in reversed(names)}
+    told = [first[g] if n == 1 else f"{g} {marks.TIMES}{n}" for g, n in counts.items()]
+    return one_line(", ".join(told[:10]) + (f" and {len(told) - 10} more" if told[10:] else ""))
+
+
+def _thread(thread: Thread, terminal: bool) -> list[Block]:
+    blocks: list[Block] = [Fields(rows=_thread_fields(thread, terminal))]
+    if thread.steps:
+        blocks.append(_step_grid(thread.steps))
+    return blocks
+
+
+def _thread_fields(thread: Thread, terminal: bool) -> list[tuple[str, Cell]]:
+    rows = [
+        ("thread", Cell(text=one_line(thread.thread), style=marks.TITLE)),
+        ("workflow", Cell(text=one_line(thread.workflow))),
+        ("status", status_cell(thread.status)),
+        ("steps done", Cell(text=progress_text(thread))),
+    ]
+    optional: list[tuple[str, str]] = [
+        ("next", names_text(thread.next)),
+        ("owner", f"pid {thread.owner.pid} on {thread.owner.host}" if thread.owner else ""),
+        ("slot", thread.slot or ""),
+        ("parent", thread.parent or ""),
+        ("created", _time(thread.created_at, terminal)),
+        ("started", _time(thread.started_at, terminal)),
+        ("updated", _time(thread.updated_at, terminal)),
+        ("finished", _time(thread.finished_at, terminal)),
+        ("wakes", _time(thread.wake_at, terminal)),
+    ]
+    rows += [(label, Cell(text=one_line(text))) for label, text in optional if text]
+    for waiting in thread.waiting_for:
+        asked = f"{waiting.step}: {_value(waiting.prompt)} (answer {waiting.id})"
+        rows.append(("waits for", Cell(text=one_line(asked), style="magenta")))
+    if thread.error is not None:
+        rows.append(("error", Cell(text=_blame(thread.error), style="red")))
+        if thread.error.log:
+            rows.append(("log", Cell(text=one_line(thread.error.log))))
+    longest = _LONGEST_DRAWN if terminal else _LONGEST_VALUE
+    rows.append(("input", Cell(text=cut(_value(thread.input), longest))))
+    if thread.state is not None:
+        rows.append(("state", Cell(text=cut(_value(thread.state), longest))))
+    return rows
+
+
+def _step_grid(steps: Sequence[Step]) -> Grid:
+    columns = (
+        Column(title="step", least=16),
+        Column(title="status"),
+        Column(title="attempts", right=True),
+        Column(title="time", right=True),
+        Column(title="what", least=12),
+    )
+    sizes = Counter(group_of(step.step) for step in steps)
+    rows: list[list[Cell]] = []
+    shown: Counter[str] = Counter()
+    for step in steps:
+        group = group_of(step.step)
+        if group == step.step or sizes[group] <= MANY_BRANCHES:
+            rows.append(_step_row(step))
+            continue
+        if shown[group] == 0:
+            rows.append(_group_row(group, [s for s in steps if group_of(s.step) == group]))
+            shown[group] = 1
+        if step.status is not AttemptStatus.SUCCEEDED and shown[group] <= MANY_BRANCHES:
+            rows.append(_step_row(step))
+            shown[group] += 1
+    return Grid(columns=columns, rows=rows)
+
+
+def _step_row(step: Step) -> list[Cell]:
+    look = marks.ATTEMPT[step.status]
+    visit = f" visit {step.visit}" if step.visit > 1 else ""
+    what = ""
+    if step.error is not None:
+        what = error_text(step.error)
+    elif step.progress is not None:
+        total = "" if step.progress.total is None else f"/{number(step.progress.total)}"
+        note = one_line(step.progress.note or "")
+        what = f"{number(step.progress.done)}{total} {note}".rstrip()
+    return [
+        Cell(text=one_line(step.step) + visit),
+        Cell(text=step.status.value, mark=look.mark, style=look.style),
+        Cell(text=str(step.attempts)),
+        Cell(text="" if step.seconds is None else format_duration(step.seconds)),
+        Cell(text=what, style="red" if step.error else ""),
+    ]
+
+
+def _group_row(group: str, steps: Sequence[Step]) -> list[Cell]:
+    counts = Counter(step.status for step in steps)
+    told = ", ".join(f"{counts[s]} {s.value}" for s in AttemptStatus if counts[s])
+    worst = next(
+        (s for s in (AttemptStatus.FAILED, AttemptStatus.RUNNING) if counts[s]),
+        AttemptStatus.SUCCEEDED,
+    )
+    look = marks.ATTEMPT[worst]
+    return [
+        Cell(text=f"{one_line(group)} {marks.TIMES}{len(steps)}"),
+        Cell(text=worst.value, mark=look.mark, style=look.style),
+        Cell(text=str(sum(step.attempts for step in steps))),
+        Cell(text=""),
+        Cell(text=told),
+    ]
+
+
+def _thread_grid(threads: Sequence[Thread], now: int, terminal: bool) -> Grid:
+    columns = (
+        Column(title="thread", least=24),
+        Column(title="workflow", least=8),
+        Column(title="status"),
+        Column(title="steps", right=True),
+        Column(title="updated", right=True),
+        Column(title="what", least=12),
+    )
+    return Grid(columns=columns, rows=[_thread_row(thread, now, terminal) for thread in threads])
+
+
+def _thread_row(thread: Thread, now: int, terminal: bool) -> list[Cell]:
+    updated = f"{age(thread.updated_at, now)} ago" if terminal else _time(thread.updated_at, False)
+    return [
+        Cell(text=one_line(thread.thread), style=marks.TITLE),
+        Cell(text=one_line(thread.workflow)),
+        status_cell(thread.status),
+        Cell(text=progress_text(thread)),
+        Cell(text=updated),
+        _what(thread),
+    ]
+
+
+def _what(thread: Thread) -> Cell:
+    if thread.error is not None:
+        return Cell(text=_blame(thread.error), style="red")
+    if thread.waiting_for:
+        first = thread.waiting_for[0]
+        return Cell(text=one_line(f"{first.step}: {_value(first.prompt)}"), style="magenta")
+    if thread.next and not thread.status.is_final:
+        return Cell(text=f"next: {names_text(thread.next)}", style=marks.LABEL)
+    return Cell(text="")
+
+
+def _overview(overview: Overview, now: int, terminal: bool) -> list[Block]:
+    rows = []
+    for status, look in marks.THREAD.items():
+        if count := overview.counts.get(status, 0):
+            rows.append((status.value, Cell(text=str(count), mark=look.mark, style=look.style)))
+    blocks: list[Block] = [Fields(rows=rows)] if rows else []
+    if overview.attention:
+        blocks.append(_thread_grid(overview.attention, now, terminal))
+    return blocks
+
+
+def _workflow_grid(workflows: Sequence[WorkflowInfo]) -> Grid:
+    columns = (
+        Column(title="workflow"),
+        Column(title="description", least=30),
+        Column(title="target", least=12),
+        Column(title="from", least=8),
+    )
+    return Grid(columns=columns, rows=[_workflow_row(workflow) for workflow in workflows])
+
+
+def _workflow_row(workflow: WorkflowInfo) -> list[Cell]:
+    look = marks.PROBLEM if problem else marks.FINE if workflow.steps else None
+    problem = workflow.problem
+    hint = f"; {problem.hint}" if problem and problem.hint else ""
+    said = one_line(problem.message + hint if problem else workflow.description)
+    return [
+        Cell(
+            text=one_line(workflow.name),
+            mark=look.mark if look else "",
+            style=look.style if look else marks.TITLE,
+        ),
+        Cell(text=said, style="red" if problem else ""),
+        Cell(text=one_line(workflow.target)),
+        Cell(text=one_line(workflow.source), style=marks.LABEL),
+    ]
+
+
+def _blame(error: StepError) -> str:
+    step = f"{one_line(error.step)}: " if error.step else ""
+    attempt = f" (attempt {error.attempt})" if error.attempt is not None else ""
+    return f"{step}{error_text(error)}{attempt}"
+
+
+def _value(value: Mapping[str, Any] | Any) -> str:
+    return cut(one_line(json_text(value)), _LONGEST_VALUE)
+
+
+def _time(at: int | None, terminal: bool) -> str:
+    return moment(at) if terminal else clock.to_rfc3339(at) or ""

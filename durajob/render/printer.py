@@ -1,0 +1,185 @@
+"""The one printer: decides what is shown, where, and how, for every command.
+
+Data goes to standard output; errors, notes and the next command go to standard error.
+"""
+
+from __future__ import annotations
+
+from durajob import clock
+from durajob.durations import format_duration
+from durajob.model import (
+    ErrorInfo,
+    Overview,
+    Result,
+    StepError,
+    Thread,
+    ThreadList,
+    ThreadResult,
+    ThreadStatus,
+)
+from durajob.render import marks
+from durajob.render.envelope import envelope, error_envelope
+from durajob.render.pages import error_text, pages
+from durajob.render.plain import plain_text
+from durajob.render.sink import Sink
+from durajob.render.text import one_line, steps_text
+
+_PATIENCE = 5.0
+"""Seconds that a reader of standard error may hang before it is given up."""
+
+
+class Printer:
+    """How this process shows things; made once the options are known."""
+
+    def __init__(
+        self,
+        *,
+        command: str,
+        out: Sink,
+        err: Sink,
+        json: bool = False,
+        quiet: bool = False,
+        out_tables: bool = False,
+        out_color: bool = False,
+        err_color: bool = False,
+    ) -> None:
+        self.command = command
+        self.out = out
+        self.err = err
+        self.json = json
+        self.quiet = quiet
+        self.out_tables = out_tables  # tables on standard output, rather than plain lines
+        self.out_color = out_color
+        self.err_color = err_color
+
+    def result(self, result: Result) -> int:
+        """Show what a command that reads returned; the exit status."""
+        if self.json:
+            self._line(envelope(self.command, result))
+        elif not self.quiet:
+            self._page(result)
+        self._rest(result)
+        return result.exit_status
+
+    def driven(self, result: ThreadResult, *, elapsed: float | None) -> int:
+        """Show how a thread stands that was driven, or was to be; the exit status.
+
+        ``elapsed`` is how many seconds it was driven for, None when it was not.
+        """
+        if self.json:
+            self._line(envelope(self.command, result))
+        elif not self.quiet and result.exit_status == 0:
+            self._line(self._summary(result.thread, elapsed))
+        self._rest(result)
+        return result.exit_status
+
+    def error(self, error: ErrorInfo, exit_status: int, *, details: str = "") -> int:
+        """Show an error that left no result; ``details`` is a traceback that was asked for."""
+        if details:
+            self.err.write(details, patience=_PATIENCE)
+        if self.json:
+            self._line(error_envelope(self.command, error, exit_status))
+        else:
+            self._say_error(error.message)
+            self._say_hint("hint", error.hint)
+        return exit_status
+
+    def interrupted(self, thread: str | None) -> None:
+        """Say that the process ends at once; called from any thread, takes no lock."""
+        resume = f"durajob resume {thread}" if thread else None
+        error = ErrorInfo(code="interrupted", message="ended at once", hint=resume)
+        if self.json:
+            self.out.write(error_envelope(self.command, error, 130) + "\n", patience=1.0)
+        else:
+            self.err.write("\n" + self._styled("error: ", marks.ERROR) + "ended at once\n")
+            self._say_hint("resume with", resume)
+
+    def _page(self, result: Result) -> None:
+        blocks = pages(result, now=clock.now(), terminal=self.out_tables)
+        if self.out_tables and blocks:
+            from durajob.render.tables import draw
+
+            draw(blocks, self.out, color=self.out_color)
+        else:
+            self.out.write(plain_text(blocks))
+
+    def _rest(self, result: Result) -> None:
+        """What people are told besides: the error, notes, the next command."""
+        failing = result.exit_status != 0
+        if failing and not self.json:
+            self._blame(result)
+        if self.quiet and not failing:
+            return
+        if not self.quiet:
+            for note in (*result.notes, *_remarks(result)):
+                self.err.write(one_line(note) + "\n", patience=_PATIENCE)
+        if not self.json:
+            self._say_hint(_invitation(result.next_command), result.next_command)
+
+    def _blame(self, result: Result) -> None:
+        """One line that says what is wrong, then where to look."""
+        step_error = result.thread.error if isinstance(result, ThreadResult) else None
+        if step_error is not None and isinstance(result, ThreadResult) and _failed(result):
+            self._say_error(_step_failure(result.thread, step_error))
+            self._say_hint("log", step_error.log)
+        elif result.error is not None:
+            self._say_error(result.error.message)
+            if result.error.hint != result.next_command:
+                self._say_hint("hint", result.error.hint)
+        elif isinstance(result, ThreadResult):
+            self._say_error(f"thread {result.thread.thread} is {result.thread.status.value}")
+
+    def _summary(self, thread: Thread, elapsed: float | None) -> str:
+        look = marks.THREAD[thread.status]
+        style = look.style if self.out_color else ""
+        mark = marks.paint(look.mark, style) + " " if self.out_tables else ""
+        took = "" if elapsed is None else f" in {format_duration(elapsed)}"
+        status = marks.paint(thread.status.value, style)
+        total = thread.done if thread.total is None else thread.total
+        of = f"{thread.done} of " if total != thread.done else ""
+        steps = of + steps_text(total)
+        return f"{mark}{thread.thread} {status}: {steps}{took}"
+
+    def _line(self, text: str) -> None:
+        self.out.write(text + "\n")
+
+    def _say_error(self, message: str) -> None:
+        head = self._styled("error: ", marks.ERROR)
+        self.err.write(f"{head}{one_line(message)}\n", patience=_PATIENCE)
+
+    def _say_hint(self, label: str, text: str | None) -> None:
+        if text:
+            told = self._styled(one_line(text), marks.HINT)
+            self.err.write(f"  {label}: {told}\n", patience=_PATIENCE)
+
+    def _styled(self, text: str, style: str) -> str:
+        return marks.paint(text, style) if self.err_color else text
+
+
+def _failed(result: ThreadResult) -> bool:
+    return result.thread.status is ThreadStatus.FAILED
+
+
+def _step_failure(thread: Thread, error: StepError) -> str:
+    what = error_text(error)
+    if error.step is None:
+        return f"thread {thread.thread} failed: {what}"
+    attempt = "" if error.attempt is None else f" at attempt {error.attempt}"
+    return f"step {error.step} failed{attempt}: {what}"
+
+
+def _invitation(command: str | None) -> str:
+    return "resume with" if (command or "").startswith("durajob resume") else "next"
+
+
+def _remarks(result: Result) -> list[str]:
+    """What an empty or a cut answer needs to be understood."""
+    if isinstance(result, (ThreadList, Overview)) and not result.exists:
+        return [f"no store yet at {result.store}"]
+    if isinstance(result, ThreadList):
+        if not result.threads:
+            return [f"no threads in {result.store}"]
+        return ["there are more threads; see them with --limit"] if result.more else []
+    if isinstance(result, Overview) and not any(result.counts.values()):
+        return [f"no threads in {result.store}"]
+    return []
