@@ -277,8 +277,8 @@ def _workflow_grid(workflows: Sequence[WorkflowInfo]) -> Grid:
 
 
 def _workflow_row(workflow: WorkflowInfo) -> list[Cell]:
-    look = marks.PROBLEM if problem else marks.FINE if workflow.steps else None
     problem = workflow.problem
+    look = marks.PROBLEM if problem else marks.FINE if workflow.steps else None
     hint = f"; {problem.hint}" if problem and problem.hint else ""
     said = one_line(problem.message + hint if problem else workflow.description)
     return [
