@@ -1,0 +1,59 @@
+"""Pick up a thread at ``next``; one that has ended is reported and left alone."""
+
+from __future__ import annotations
+
+from durajob.commands import running
+from durajob.commands.running import Options
+from durajob.config.settings import Settings
+from durajob.errors import NoStore, ThreadNotFound
+from durajob.model import Observer, ThreadResult
+from durajob.store.read import Reader
+
+
+def resume(
+    thread: str,
+    *,
+    settings: Settings,
+    on_busy: str | None,
+    timeout: str | None,
+    detach: bool,
+    take_over: bool,
+    here: bool,
+    reset_resumes: bool,
+    observer: Observer,
+) -> ThreadResult:
+    """Drive a thread on from its latest checkpoint.
+
+    Raises:
+        ThreadNotFound, AmbiguousThread: when ``thread`` names none, or several.
+        DurajobError: see the modules that are called.
+    """
+    running.check_choice("--on-busy", on_busy, running.BUSY_CHOICES)
+    seconds = running.check_timeout(timeout)
+    try:
+        with Reader(settings.store.path) as reader:
+            name = reader.resolve(thread)
+            row = reader.row(name)
+    except NoStore as error:
+        raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
+    assert row is not None, "it was just resolved"
+    if row["status"] in ("completed", "cancelled"):
+        return running.shown(name, settings, notes=("nothing to do",))
+    options = Options(
+        on_busy=on_busy or "fail",
+        timeout=seconds,
+        take_over=take_over,
+        here=here,
+        reset_resumes=reset_resumes,
+    )
+    if detach:
+        from durajob.commands.detach import drive_detached
+
+        return drive_detached(name, options, settings)
+    from durajob.engine.signals import Drain, watch
+
+    drain = Drain()
+    with watch(drain):
+        return running.run_existing(
+            row, settings=settings, options=options, observer=observer, drain=drain
+        )

@@ -1,0 +1,239 @@
+"""What start and resume share: from a thread in the store to how driving it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from durajob import clock
+from durajob.config.settings import Settings
+from durajob.durations import parse_duration
+from durajob.errors import Busy, UsageError
+from durajob.model import ErrorInfo, Observer, Thread, ThreadResult, ThreadStatus
+from durajob.store.read import Reader
+
+if TYPE_CHECKING:
+    from durajob.engine.signals import Drain
+    from durajob.registry import Definition
+
+BUSY_CHOICES = ("fail", "skip", "wait")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """How a thread is to be driven."""
+
+    on_busy: str
+    timeout: float | None
+    take_over: bool = False
+    here: bool = False
+    reset_resumes: bool = False
+    file: Path | None = None  # the workflows.toml in use, if another than the thread's is meant
+
+
+def check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> None:
+    """Refuse a value that is none of the choices."""
+    if value is not None and value not in choices:
+        raise UsageError(f"{option} {value!r}: it is one of {', '.join(choices)}")
+
+
+def check_timeout(text: str | None) -> float | None:
+    """Seconds of ``--timeout``."""
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--timeout: {error}", hint="for example --timeout 2h") from error
+
+
+def definition_of(row: Mapping[str, Any], options: Options, settings: Settings) -> Definition:
+    """Today's definition of a thread's workflow: from where it was when it was started."""
+    from durajob.registry import Registry
+
+    kept = json.loads(row["definition"])
+    file = Path(kept["file"]) if kept["file"] else None
+    if file is None or not file.exists():
+        file = settings.file
+    return Registry(file).get(kept["name"])
+
+
+def run_existing(
+    row: Mapping[str, Any],
+    *,
+    settings: Settings,
+    options: Options,
+    observer: Observer,
+    drain: Drain,
+) -> ThreadResult:
+    """Resume a thread that is neither completed nor cancelled."""
+    thread = row["thread"]
+    if row["status"] == "waiting":
+        return shown(thread, settings, notes=("it waits for an answer; nothing was run",))
+    if (busy := _wait_or_leave(row, settings, options, observer, drain)) is not None:
+        return busy
+    from durajob.engine import environment
+
+    if not options.here:
+        environment.restore(json.loads(row["environment"]), thread)
+    definition = definition_of(row, options, settings)
+    return run(thread, definition, settings=settings, options=options, observer=observer, drain=drain)
+
+
+def run(
+    thread: str,
+    definition: Definition,
+    *,
+    settings: Settings,
+    options: Options,
+    observer: Observer,
+    drain: Drain,
+    prepared: Any = None,
+) -> ThreadResult:
+    """Claim an admitted thread and drive it; how it stands then."""
+    from durajob.engine.claim import Claim, claim
+    from durajob.engine.drive import drive
+    from durajob.engine.graph import describe
+    from durajob.registry import load
+    from durajob.store.write import Writer
+
+    timeout = definition.timeout if options.timeout is None else options.timeout
+    deadline = None if timeout is None else clock.monotonic() + timeout
+    loaded, shape = prepared or (found := load(definition), describe(found.builder))
+    writer = Writer(settings.store.path, create=False)
+    try:
+        request = Claim(
+            thread=thread,
+            definition=definition,
+            loaded=loaded,
+            shape=shape,
+            file=definition_file(definition, settings),
+            wait=options.on_busy == "wait",
+            reset_resumes=options.reset_resumes,
+        )
+        job = claim(request, writer, observer=observer, drain=drain)
+        if job is None:
+            return shown(thread, settings)
+        outcome = drive(job, observer=observer, drain=drain, deadline=deadline)
+    finally:
+        writer.close()
+    return shown(thread, settings, timed_out=outcome.timed_out, abandoned=outcome.abandoned)
+
+
+def definition_file(definition: Definition, settings: Settings) -> str | None:
+    """The workflows.toml that a definition came from, as the thread's row keeps it."""
+    if definition.source not in ("built-in", "target"):
+        return definition.source
+    return None if settings.file is None else str(settings.file)
+
+
+def shown(
+    thread: str,
+    settings: Settings,
+    *,
+    timed_out: bool = False,
+    abandoned: bool = False,
+    notes: tuple[str, ...] = (),
+) -> ThreadResult:
+    """The thread as it stands now, with the exit status that a driving command gives for it."""
+    with Reader(settings.store.path) as reader:
+        found = reader.find(thread, whole=True)
+    assert found is not None, "a thread that was just driven is in the store"
+    status, error = _verdict(found, timed_out)
+    again = f"durajob resume {thread}"
+    return ThreadResult(
+        thread=found,
+        exit_status=status,
+        error=error,
+        notes=notes,
+        next_command=None if found.status.is_final else again,
+        abandoned=abandoned,
+    )
+
+
+def _verdict(thread: Thread, timed_out: bool) -> tuple[int, ErrorInfo | None]:
+    name, status = thread.thread, thread.status
+    again = f"durajob resume {name}"
+    if status is ThreadStatus.COMPLETED:
+        return 0, None
+    if timed_out:
+        return 124, ErrorInfo(
+            code="timed_out", message=f"thread {name}: the run's timeout ended it", hint=again
+        )
+    if status is ThreadStatus.FAILED:
+        return 1, ErrorInfo(code="workflow_failed", message=_failure(thread), hint=again)
+    if status is ThreadStatus.CANCELLED:
+        return 4, ErrorInfo(code="cancelled", message=f"thread {name} was cancelled; it is final")
+    if status is ThreadStatus.WAITING:
+        prompt = thread.waiting_for[0].prompt if thread.waiting_for else None
+        return 3, ErrorInfo(
+            code="waiting",
+            message=f"thread {name} waits for an answer"
+            + ("" if prompt is None else f": {str(prompt)[:200]}"),
+            hint=f"durajob status {name}",
+        )
+    if status is ThreadStatus.SLEEPING:
+        wake = clock.to_rfc3339(thread.wake_at)
+        return 3, ErrorInfo(code="sleeping", message=f"thread {name} sleeps until {wake}")
+    if status is ThreadStatus.STOPPED:
+        return 75, ErrorInfo(
+            code="stopped", message=f"thread {name} was stopped between steps", hint=again
+        )
+    return 75, ErrorInfo(code="busy", message=f"thread {name} is {status.value}", hint=again)
+
+
+def _failure(thread: Thread) -> str:
+    error = thread.error
+    if error is None:
+        return f"thread {thread.thread} failed"
+    where = "" if error.step is None else f" in step {error.step}"
+    return f"thread {thread.thread} failed{where}: {error.type}: {error.message}"
+
+
+def _wait_or_leave(
+    row: Mapping[str, Any],
+    settings: Settings,
+    options: Options,
+    observer: Observer,
+    drain: Drain,
+) -> ThreadResult | None:
+    """Find out cheaply that another process owns the thread, before anything is imported."""
+    from durajob.store.files import lock_path
+    from durajob.store.locks import LockFile
+
+    if not os.path.exists(lock_path(settings.store.path)):
+        return None
+    locks = LockFile(lock_path(settings.store.path), create=False)
+    try:
+        if not locks.thread_is_held(row["id"]):
+            return None
+        owner = json.loads(row["owner"]) if row["owner"] else None
+        if options.take_over:
+            from durajob.engine.takeover import end_owner
+
+            end_owner(row["thread"], owner)
+            return None
+        if options.on_busy == "wait":
+            return None
+        if options.on_busy == "skip":
+            return ThreadResult(
+                thread=shown(row["thread"], settings).thread,
+                notes=(f"thread {row['thread']} is busy; left alone",),
+            )
+    finally:
+        locks.close()
+    raise Busy(
+        _owned(row["thread"], owner),
+        hint=f"--on-busy wait waits for it; durajob status {row['thread']} shows it",
+    )
+
+
+def _owned(thread: str, owner: Mapping[str, Any] | None) -> str:
+    if owner is None:
+        return f"thread {thread} is held by a program that an earlier owner left behind"
+    since = clock.to_rfc3339(owner["since"])
+    return f"thread {thread} is driven by process {owner['pid']} on {owner['host']} since {since}"

@@ -1,0 +1,210 @@
+"""Admit a thread and drive it to its end; or find that it exists and do what policy says."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from durajob import clock
+from durajob.commands import running
+from durajob.commands.inputs import read_input
+from durajob.commands.running import Options
+from durajob.config.settings import Settings
+from durajob.errors import InputDiffers, InvalidThreadId, NoStore, ThreadExists, UsageError
+from durajob.model import THREAD_ID_RULE, Observer, ThreadResult, is_thread_id
+from durajob.store.read import Reader
+
+if TYPE_CHECKING:
+    from durajob.engine.graph import Shape
+    from durajob.registry import Definition, Loaded
+
+EXISTS_CHOICES = ("fail", "resume", "skip")
+
+
+def start(
+    workflow: str,
+    *,
+    settings: Settings,
+    thread: str | None,
+    input_pairs: Sequence[str],
+    input_file: str | None,
+    on_exists: str | None,
+    on_busy: str | None,
+    timeout: str | None,
+    slot: str | None,
+    detach: bool,
+    observer: Observer,
+) -> ThreadResult:
+    """Start ``workflow`` as a new thread, or resume the thread that it is.
+
+    Raises:
+        ThreadExists: when the thread exists and ``on_exists`` is ``fail``.
+        InputDiffers: when it was started with other input.
+        DurajobError: see the modules that are called.
+    """
+    from durajob.registry import Registry
+
+    running.check_choice("--on-exists", on_exists, EXISTS_CHOICES)
+    running.check_choice("--on-busy", on_busy, running.BUSY_CHOICES)
+    seconds = running.check_timeout(timeout)
+    when = _slot(slot)
+    if thread is not None:
+        _check_id(thread)
+    definition = Registry(settings.file).get(workflow)
+    given = read_input(definition.input, input_file, input_pairs)
+    name, templated = _thread_id(definition, thread, when, given)
+    options = Options(on_busy=on_busy or definition.on_busy, timeout=seconds)
+    policy = on_exists or ("resume" if templated else "fail")
+    row = _find(name, settings)
+    if row is not None:
+        return _existing(row, definition, given, policy, detach, settings, options, observer)
+    from durajob.engine.signals import Drain, watch
+
+    drain = Drain()
+    with watch(drain):
+        prepared = _admit(name, definition, given, when, settings)
+        if prepared is None:
+            row = _find(name, settings)
+            assert row is not None, "another process has just taken the thread id"
+            return _existing(row, definition, given, policy, detach, settings, options, observer)
+        if detach:
+            return _detached(name, options, settings)
+        return running.run(
+            name,
+            definition,
+            settings=settings,
+            options=options,
+            observer=observer,
+            drain=drain,
+            prepared=prepared,
+        )
+
+
+def _admit(
+    name: str,
+    definition: Definition,
+    given: Mapping[str, Any],
+    slot: datetime | None,
+    settings: Settings,
+) -> tuple[Loaded, Shape] | None:
+    """Make the thread durable; None when another process was first."""
+    from durajob.engine.admit import admit
+    from durajob.engine.graph import describe
+    from durajob.registry import load
+    from durajob.store.write import Writer
+
+    loaded = load(definition)
+    shape = describe(loaded.builder)
+    writer = Writer(settings.store.path, create=True)
+    try:
+        admitted = admit(
+            writer,
+            name,
+            definition=definition,
+            shape=shape,
+            input=given,
+            file=running.definition_file(definition, settings),
+            slot=None if slot is None else slot.isoformat(timespec="minutes"),
+        )
+    finally:
+        writer.close()
+    return (loaded, shape) if admitted else None
+
+
+def _detached(name: str, options: Options, settings: Settings) -> ThreadResult:
+    from durajob.commands.detach import drive_detached
+
+    return drive_detached(name, options, settings)
+
+
+def _existing(
+    row: Mapping[str, Any],
+    definition: Definition,
+    given: Mapping[str, Any],
+    policy: str,
+    detach: bool,
+    settings: Settings,
+    options: Options,
+    observer: Observer,
+) -> ThreadResult:
+    name = row["thread"]
+    if policy == "fail":
+        raise ThreadExists(
+            f"thread {name} exists already ({row['status']})",
+            hint=f"durajob resume {name}; or start it under another id with -t",
+        )
+    if row["workflow"] != definition.name:
+        raise ThreadExists(
+            f"thread {name} belongs to workflow {row['workflow']}, not {definition.name}",
+            hint="start it under another id with -t, or change the workflow's thread template",
+        )
+    if json.loads(row["input"]) != json.loads(json.dumps(given)):
+        raise InputDiffers(
+            f"thread {name} was started with other input",
+            hint=f"durajob status {name} --json shows it; resume without input, or use another id",
+        )
+    if row["status"] in ("completed", "cancelled"):
+        return running.shown(name, settings, notes=("nothing to do",))
+    if policy == "skip":
+        found = running.shown(name, settings)
+        return ThreadResult(thread=found.thread, notes=(f"thread {name} exists; left alone",))
+    if detach:
+        return _detached(name, options, settings)
+    from durajob.engine.signals import Drain, watch
+
+    drain = Drain()
+    with watch(drain):
+        return running.run_existing(
+            row, settings=settings, options=options, observer=observer, drain=drain
+        )
+
+
+def _find(thread: str, settings: Settings) -> Mapping[str, Any] | None:
+    try:
+        with Reader(settings.store.path) as reader:
+            return reader.row(thread)
+    except NoStore:
+        return None
+
+
+def _thread_id(
+    definition: Definition,
+    thread: str | None,
+    slot: datetime | None,
+    given: Mapping[str, Any],
+) -> tuple[str, bool]:
+    """The thread id, and whether the workflow's template gave it."""
+    if thread is not None:
+        return thread, False
+    if definition.thread is not None:
+        from durajob.config.template import render_thread_id
+
+        when = slot or clock.to_datetime(clock.now()).astimezone().replace(second=0, microsecond=0)
+        text = render_thread_id(
+            definition.thread, workflow=definition.name, slot=when, input=given
+        )
+        return text, True
+    now = clock.to_datetime(clock.now()).astimezone()
+    random = "".join(secrets.choice("abcdefghijkmnpqrstuvwxyz23456789") for _ in range(4))
+    return f"{definition.name[:100]}-{now:%Y%m%dT%H%M%S}-{random}", False
+
+
+def _check_id(thread: str) -> None:
+    if not is_thread_id(thread):
+        shown = thread[:60] + ("…" if len(thread) > 60 else "")
+        raise InvalidThreadId(f"the thread id {shown!r} is not allowed", hint=THREAD_ID_RULE)
+
+
+def _slot(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--slot {text[:60]!r} is not a time", hint="write it like 2026-11-22T06:00+01:00"
+        ) from error
+    return when if when.tzinfo is not None else when.astimezone()

@@ -1,0 +1,38 @@
+"""One thread whole, or how all of them stand."""
+
+from __future__ import annotations
+
+from durajob.config.settings import Settings
+from durajob.errors import NoStore, ThreadNotFound
+from durajob.model import Overview, ThreadResult, ThreadStatus
+from durajob.store.read import Reader
+
+_ATTENTION = (ThreadStatus.WAITING, ThreadStatus.FAILED, ThreadStatus.INTERRUPTED)
+_SHOWN = 20
+
+
+def status(thread: str | None, *, settings: Settings) -> ThreadResult | Overview:
+    """The thread that ``thread`` names, with its state and steps; without one, the overview.
+
+    Raises:
+        ThreadNotFound, AmbiguousThread: when it names none, or several.
+    """
+    path = settings.store.path
+    try:
+        with Reader(path) as reader:
+            if thread is None:
+                return Overview(
+                    counts=reader.counts(),
+                    attention=tuple(reader.list(statuses=_ATTENTION, limit=_SHOWN)),
+                    store=settings.store.url,
+                )
+            found = reader.find(reader.resolve(thread), whole=True)
+    except NoStore as error:
+        if thread is None:
+            counts = {each: 0 for each in ThreadStatus}
+            return Overview(counts=counts, attention=(), store=settings.store.url, exists=False)
+        raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
+    assert found is not None, "it was just resolved"
+    again = f"durajob resume {found.thread}"
+    resumable = not found.status.is_final and found.status is not ThreadStatus.RUNNING
+    return ThreadResult(thread=found, next_command=again if resumable else None)

@@ -1,0 +1,47 @@
+"""Durations as people write them: ``30s``, ``5m``, ``2h``, ``1d``, ``1h30m``, ``500ms``."""
+
+from __future__ import annotations
+
+import re
+
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
+MAX_SECONDS = 366 * 86400.0
+"""The longest duration taken: a year. What is longer is a slip of the pen."""
+
+RULE = "a duration reads like 30s, 5m, 2h, 1d or 1h30m, from 1ms to 366d"
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in ``text``.
+
+    Raises:
+        ValueError: when the text is no duration, is zero or is longer than a year;
+            the message states the rule.
+    """
+    order = list(_UNITS)
+    position, seconds, rank = 0, 0.0, -1
+    while position < len(text):
+        part = _PART.match(text, position)
+        if part is None or order.index(part[2]) <= rank:
+            raise ValueError(f"{text!r} is not a duration: {RULE}")
+        rank = order.index(part[2])
+        seconds += float(part[1]) * _UNITS[part[2]]
+        position = part.end()
+    if not 0.001 <= seconds <= MAX_SECONDS:
+        raise ValueError(f"{text!r} is not a duration: {RULE}")
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """A short text for people: ``412ms``, ``4.1s``, ``3m05s``, ``2h07m``, ``3d04h``."""
+    if seconds < 0.9995:
+        return f"{round(seconds * 1000)}ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02}h"

@@ -1,0 +1,1 @@
+"""Admit, claim, drive, finish: the only room that runs graphs."""

@@ -1,0 +1,179 @@
+"""Claiming a thread: from its row in the store to a job that this process owns.
+
+First the lock, then the checks, then the epoch. What is refused is refused before anything
+is written: a definition that changed, a pending step that is gone, a job that has failed too
+often in a row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from durajob import clock
+from durajob.engine.admit import definition_columns
+from durajob.engine.drive import Job
+from durajob.engine.graph import Shape
+from durajob.engine.signals import Drain
+from durajob.errors import Busy, DefinitionChanged, DurajobError, StoreDamaged
+from durajob.model import Notice, Observer
+from durajob.registry import Definition, Loaded
+from durajob.store.files import log_folder
+from durajob.store.read import Reader
+from durajob.store.write import Writer
+
+_POLL = 0.2  # seconds between two looks at a lock that somebody holds
+
+
+class TooManyResumes(DurajobError):
+    """The thread was resumed too often without a step finishing."""
+
+    code = "too_many_resumes"
+    exit_status = 1
+
+
+class StopAsked(Busy):
+    """Asked to stop before the thread was claimed; nothing of it ran."""
+
+    code = "stopped"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """What to claim, and how."""
+
+    thread: str
+    definition: Definition
+    loaded: Loaded
+    shape: Shape
+    file: str | None
+    wait: bool = False  # for whoever owns it now
+    reset_resumes: bool = False
+
+
+def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -> Job | None:
+    """Own the thread. None when it has ended for good meanwhile.
+
+    Raises:
+        Busy: when another process owns it (and ``wait`` is false).
+        DefinitionChanged: when its checkpoint does not fit the definition.
+        TooManyResumes: when it fails each time it is resumed.
+        StopAsked: when a signal came first.
+    """
+    row = _row(request.thread, writer)
+    _take_lock(request, writer, row["id"], observer, drain)
+    row = _row(request.thread, writer)
+    if row["status"] in ("completed", "cancelled", "waiting"):
+        return None
+    _check_shape(request, row)
+    if not request.reset_resumes and row["resumes"] >= request.definition.max_resumes:
+        raise TooManyResumes(
+            f"thread {request.thread} was resumed {row['resumes']} times without a step "
+            "finishing (max_resumes)",
+            hint=f"mend the cause, then: durajob resume {request.thread} --reset-resumes",
+        )
+    _take_seat(request, writer, observer, drain)
+    resumed = row["started_at"] is not None
+    door = writer.claim(
+        row["id"],
+        {
+            "reset": request.reset_resumes,
+            "total": request.shape.total,
+            **definition_columns(request.definition, request.shape, request.file),
+        },
+    )
+    if door is None:
+        return None
+    return Job(
+        thread=request.thread,
+        workflow=request.definition.name,
+        input=json.loads(row["input"]),
+        loaded=request.loaded,
+        concurrency=request.definition.concurrency,
+        door=door,
+        pointer=row["checkpoint_id"],
+        superstep=row["superstep"],
+        next=pending_names(row["next"]),
+        done=row["done"],
+        total=request.shape.total,
+        resumed=resumed,
+        logs=log_folder(writer.path) / str(row["id"]),
+    )
+
+
+def pending_names(text: str) -> tuple[str, ...]:
+    """The names of the steps that come next, each once."""
+    return tuple(dict.fromkeys(name for name, _ in json.loads(text)))
+
+
+def _row(thread: str, writer: Writer) -> Mapping[str, Any]:
+    with Reader(writer.path) as reader:
+        row = reader.row(thread)
+    if row is None:
+        raise StoreDamaged(
+            f"thread {thread} vanished from the store {writer.path}",
+            hint="was the store replaced or pruned while it was used?",
+        )
+    return row
+
+
+def _take_lock(
+    request: Claim, writer: Writer, row: int, observer: Observer, drain: Drain
+) -> None:
+    told = False
+    while True:
+        if drain.requested:
+            raise StopAsked(
+                f"asked to stop ({drain.reason}) before thread {request.thread} was claimed",
+                hint=f"durajob resume {request.thread}",
+            )
+        try:
+            writer.take_lock(row)
+            return
+        except Busy as busy:
+            if not request.wait:
+                raise
+            if not told:
+                told = True
+                observer.notify(
+                    Notice(thread=request.thread, at=clock.now(), text=f"{busy}; waiting")
+                )
+        drain.wait(_POLL)
+
+
+def _take_seat(request: Claim, writer: Writer, observer: Observer, drain: Drain) -> None:
+    """Wait until fewer than ``max_running`` threads of the store run."""
+    limit, told = request.definition.max_running, False
+    while limit is not None and writer.locks.try_seat(limit) is None:
+        if not told:
+            told = True
+            text = f"{limit} threads of this store run already (max_running); waiting"
+            observer.notify(Notice(thread=request.thread, at=clock.now(), text=text))
+        if drain.wait(_POLL):
+            raise StopAsked(
+                f"asked to stop ({drain.reason}) while thread {request.thread} waited its turn",
+                hint=f"durajob resume {request.thread}",
+            )
+
+
+def _check_shape(request: Claim, row: Mapping[str, Any]) -> None:
+    steps = set(request.shape.parts["steps"])
+    gone = [name for name in pending_names(row["next"]) if name not in steps]
+    if gone:
+        raise DefinitionChanged(
+            f"thread {request.thread} is to go on with {', '.join(map(repr, gone))}, "
+            f"which workflow {request.definition.name} no longer has",
+            hint="give the workflow that step again, or start a new thread",
+        )
+    if row["fingerprint"] == request.shape.fingerprint or row["started_at"] is None:
+        return
+    if request.definition.on_change == "accept":
+        return
+    difference = request.shape.difference(json.loads(row["shape"]))
+    raise DefinitionChanged(
+        f"workflow {request.definition.name} has changed under thread {request.thread} "
+        f"({difference})",
+        hint='undo the change, or set on_change = "accept" for the workflow in workflows.toml',
+    )

@@ -1,0 +1,277 @@
+"""Driving a thread that this process owns, from its latest checkpoint to where it ends.
+
+The graph runs in a thread of its own, so that the main thread always hears signals and
+keeps the time, even while a step blocks. How the thread ended is decided here, from what
+LangGraph raised and what the wrapper and the saver saw; never from ``next == ()``, which is
+also empty when a step to come was renamed or a router failed.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import traceback
+from collections.abc import Mapping
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.errors import GraphDrained
+from langgraph.pregel import Pregel
+from langgraph.runtime import RunControl
+
+from durajob import clock
+from durajob.engine import graph as graphs
+from durajob.engine.graph import Check
+from durajob.engine.output import captured
+from durajob.engine.pool import Drained, Pool
+from durajob.engine.signals import Drain
+from durajob.engine.step import Around, Run, StepRunnable, around, place_of
+from durajob.errors import Busy, InternalError, OwnershipLost, StorageError, StoreError
+from durajob.model import (
+    AttemptStatus,
+    Observer,
+    StepError,
+    StepPolicy,
+    ThreadClaimed,
+    ThreadLeft,
+    ThreadStatus,
+)
+from durajob.registry import Loaded
+from durajob.store.door import Door
+from durajob.store.ledger import Ledger
+from durajob.store.saver import Progress, Saver
+
+_SUBMIT = "__pregel_runner_submit"
+_BEYOND_REPAIR = (StoreError, StorageError, OwnershipLost, InternalError, Busy)
+"""Trouble of the store or the owner: nothing more can be written about the thread."""
+_SUPERSTEPS = 1_000_000_000
+"""LangGraph's recursion limit, which guards agents; a job may loop as long as it likes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """What is driven: a claimed thread and all that its graph needs."""
+
+    thread: str
+    workflow: str
+    input: Mapping[str, Any]
+    loaded: Loaded
+    concurrency: int
+    door: Door
+    pointer: str | None  # the latest checkpoint, None before the first
+    superstep: int
+    next: tuple[str, ...]
+    done: int
+    total: int | None
+    resumed: bool
+    logs: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How driving ended. ``abandoned``: a step still runs in this process, which must end."""
+
+    status: ThreadStatus
+    timed_out: bool = False
+    abandoned: bool = False
+
+
+def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None) -> Outcome:
+    """Run the thread until it ends, waits, fails, or is asked to stop.
+
+    ``deadline`` is on the monotonic clock: then the run is over, whatever a step does.
+
+    Raises:
+        OwnershipLost: when another process has claimed the thread meanwhile.
+        StorageError: when the store cannot be written; the thread is then interrupted.
+    """
+    progress = Progress(job.pointer)
+    ledger = Ledger(job.door, job.superstep)
+    run = Run(
+        thread=job.thread,
+        ledger=ledger,
+        progress=progress,
+        observer=observer,
+        drain=drain,
+        seats=threading.Semaphore(job.concurrency),
+        logs=job.logs,
+    )
+    observer.notify(
+        ThreadClaimed(
+            thread=job.thread,
+            at=clock.now(),
+            workflow=job.workflow,
+            epoch=job.door.epoch,
+            resumed=job.resumed,
+            next=job.next,
+            done=job.done,
+            total=job.total,
+        )
+    )
+    with captured():
+        outcome = _supervise(partial(_run_graph, job, run), run, job, deadline)
+    observer.notify(ThreadLeft(thread=job.thread, at=clock.now(), status=outcome.status))
+    return outcome
+
+
+def _supervise(work: Any, run: Run, job: Job, deadline: float | None) -> Outcome:
+    ended = threading.Event()
+    box: dict[str, Any] = {}
+
+    def target() -> None:
+        try:
+            box["outcome"] = work()
+        except BaseException as error:
+            box["error"] = error
+        finally:
+            ended.set()
+
+    threading.Thread(
+        target=copy_context().run, args=(target,), name=f"durajob {job.thread}", daemon=True
+    ).start()
+    while not ended.wait(None if deadline is None else max(0.0, deadline - clock.monotonic())):
+        if deadline is not None and clock.monotonic() >= deadline:
+            return _cut_off(run, job, ended, box)
+    return _unpack(box)
+
+
+def _cut_off(run: Run, job: Job, ended: threading.Event, box: dict[str, Any]) -> Outcome:
+    """The run's time is over: whatever still runs is left behind and can write no more."""
+    run.drain.request("timeout")
+    if ended.wait(0.05):
+        outcome = _unpack(box)
+        return Outcome(
+            status=outcome.status, timed_out=outcome.status is ThreadStatus.STOPPED
+        )
+    try:
+        run.ledger.finish("stopped", attempts=AttemptStatus.TIMED_OUT)
+    finally:
+        job.door.shut(Busy("the run is over: its timeout ended it"))
+    return Outcome(status=ThreadStatus.STOPPED, timed_out=True, abandoned=True)
+
+
+def _unpack(box: dict[str, Any]) -> Outcome:
+    if "error" in box:
+        raise box["error"]
+    outcome: Outcome = box["outcome"]
+    return outcome
+
+
+def _run_graph(job: Job, run: Run) -> Outcome:
+    compiled = _compile(job, run)
+    pool = Pool(job.concurrency, run.drain, run.is_finished)
+    control = RunControl()
+    run.drain.on_request(control.request_drain)
+    config: RunnableConfig = {
+        "configurable": {"thread_id": job.thread, _SUBMIT: lambda: pool.submit},
+        "recursion_limit": _SUPERSTEPS,
+    }
+    given = dict(job.input) if job.pointer is None else None
+    error: BaseException | None = None
+    try:
+        for _ in compiled.stream(
+            given, config, stream_mode=[], durability="sync", control=control
+        ):
+            pass
+    except BaseException as raised:
+        error = raised
+    finally:
+        pool.close()
+    return _finish(run, error)
+
+
+def _finish(run: Run, error: BaseException | None) -> Outcome:
+    """Decide where the thread stands, and make that durable."""
+    if isinstance(error, _BEYOND_REPAIR):
+        raise error
+    drained = isinstance(error, GraphDrained | Drained)
+    if run.failure is not None or (error is not None and not drained):
+        run.ledger.finish("failed", error=_blame(run, error))
+        return Outcome(status=ThreadStatus.FAILED)
+    if drained:
+        run.ledger.finish("stopped")
+        return Outcome(status=ThreadStatus.STOPPED, timed_out=run.drain.reason == "timeout")
+    if run.questions:
+        run.ledger.finish("waiting", waiting=json.dumps(run.questions, default=repr))
+        return Outcome(status=ThreadStatus.WAITING)
+    run.ledger.finish("completed")
+    return Outcome(status=ThreadStatus.COMPLETED)
+
+
+def _blame(run: Run, error: BaseException | None) -> StepError:
+    if run.failure is not None or error is None:
+        assert run.failure is not None
+        return run.failure
+    # Not in a step: a router, a conflict between parallel updates, LangGraph itself.
+    step = None
+    for note in getattr(error, "__notes__", ()):
+        if note.startswith("During task with name '"):
+            step = note.split("'")[1]
+    log = run.logs / "graph.log"
+    try:
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write("".join(traceback.format_exception(error)))
+        name: str | None = str(log)
+    except OSError:
+        name = None
+    return StepError(step=step, type=type(error).__name__, message=str(error)[:10_000], log=name)
+
+
+def _compile(job: Job, run: Run) -> Pregel[Any, Any, Any, Any]:
+    saver = Saver(job.door, run.ledger, run.progress)
+
+    def step(
+        name: str, node: Runnable[Any, Any], policy: StepPolicy, check: Check
+    ) -> Runnable[Any, Any]:
+        return StepRunnable(name, node, policy, check, run)
+
+    def inner(
+        name: str, node: Pregel[Any, Any, Any, Any], names: frozenset[str]
+    ) -> Runnable[Any, Any]:
+        builder = graphs.builder_of(name, node)
+        wrapped = graphs.wrap(builder, policies={}, step=step, inner=inner, outer=names)
+        return _Subgraph(name, wrapped.compile(name=node.name), run, job.concurrency)
+
+    wrapped = graphs.wrap(
+        job.loaded.builder, policies=job.loaded.policies, step=step, inner=inner
+    )
+    compiled = wrapped.compile(checkpointer=saver)
+    run.serde = compiled.checkpointer.serde  # type: ignore[union-attr] # the saver given above
+    run.progress.pending = partial(graphs.pending_steps, compiled)
+    run.progress.delta_channels = graphs.delta_channels(compiled)
+    return compiled
+
+
+class _Subgraph(Runnable[Any, Any]):
+    """A subgraph node: entered, not wrapped; its own steps are."""
+
+    def __init__(
+        self, name: str, graph: Pregel[Any, Any, Any, Any], run: Run, width: int
+    ) -> None:
+        self.name = name
+        self._graph = graph
+        self._run = run
+        self._width = width
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Run the inner graph with a pool of its own: this call occupies a place in ours."""
+        assert config is not None
+        place = place_of(self.name, config)
+        pool = Pool(self._width, self._run.drain, self._run.is_finished)
+        token = around.set(
+            Around(key=place.key, step=place.step, superstep=place.superstep)
+        )
+        inner: RunnableConfig = {
+            **config,
+            "configurable": {**config["configurable"], _SUBMIT: lambda: pool.submit},
+        }
+        try:
+            return self._graph.invoke(input, inner)
+        finally:
+            around.reset(token)
+            pool.close()

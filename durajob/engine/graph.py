@@ -1,0 +1,327 @@
+"""A workflow's graph: what shape it has, and how it becomes one whose steps are durable.
+
+Wherever a graph came from, its nodes are replaced by wrapped ones, with their own retry
+policies turned into durajob's; a subgraph node is entered and its nodes wrapped in turn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.channels import DeltaChannel
+from langgraph.graph import END, START, StateGraph
+from langgraph.pregel import Pregel
+from langgraph.types import Command, Send
+
+from durajob.errors import TargetError, UnknownNextStep
+from durajob.model import RetryPolicy, StepPolicy
+from durajob.store.saver import Pending
+
+_TASKS = "__pregel_tasks"
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+Check = Callable[[Any], None]
+"""Raises when a step's result may not stand; called before the step counts as finished."""
+MakeStep = Callable[[str, Runnable[Any, Any], StepPolicy, Check], Runnable[Any, Any]]
+MakeInner = Callable[[str, Pregel[Any, Any, Any, Any], frozenset[str]], Runnable[Any, Any]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shape:
+    """What must not change under an unfinished thread: steps, edges, state; not code."""
+
+    parts: Mapping[str, Any]
+    entries: Pending  # the steps that a fresh thread begins with
+    total: int | None  # how many steps a run has; None where the graph makes it unknowable
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash over the parts."""
+        text = json.dumps(self.parts, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def difference(self, before: Mapping[str, Any]) -> str:
+        """What changed since ``before``, in words."""
+        told = []
+        for part, now in self.parts.items():
+            past = before.get(part, [])
+            gone = [_word(item) for item in past if item not in now]
+            new = [_word(item) for item in now if item not in past]
+            if gone or new:
+                told.append(
+                    f"{part}: " + ", ".join([f"-{item}" for item in gone] + [f"+{item}" for item in new])
+                )
+        return "; ".join(told)
+
+
+def describe(builder: StateGraph[Any, Any, Any, Any]) -> Shape:
+    """The shape of a graph, without running any of its code.
+
+    Raises:
+        TargetError: when the graph cannot be run at all.
+    """
+    try:
+        builder.validate()
+    except ValueError as error:
+        raise TargetError(f"the graph is not whole: {error}") from error
+    edges = [[start, end] for start, end in builder.edges]
+    edges += [[list(starts), end] for starts, end in builder.waiting_edges]
+    for start, branches in builder.branches.items():
+        for name, branch in branches.items():
+            edges.append([start, name, sorted((branch.ends or {}).values())])
+    parts = {
+        "steps": sorted(builder.nodes),
+        "edges": sorted(edges, key=json.dumps),
+        "state": sorted(f"{name}: {_channel(one)}" for name, one in builder.channels.items()),
+    }
+    entries = tuple((end, None) for start, end in sorted(builder.edges) if start == START)
+    return Shape(parts=parts, entries=entries, total=_total(builder))
+
+
+def wrap(
+    builder: StateGraph[Any, Any, Any, Any],
+    *,
+    policies: Mapping[str, StepPolicy],
+    step: MakeStep,
+    inner: MakeInner,
+    outer: frozenset[str] = frozenset(),
+) -> StateGraph[Any, Any, Any, Any]:
+    """A copy of the builder in which ``step`` and ``inner`` have replaced the nodes.
+
+    ``outer`` names the steps of the graph around this one, for ``Command(graph=PARENT)``.
+    """
+    wrapped = copy(builder)
+    names = frozenset(builder.nodes)
+    check = partial(_check_result, names=names, outer=outer)
+    wrapped.nodes = {}
+    for name, spec in builder.nodes.items():
+        policy = policies.get(name, StepPolicy())
+        if policy.retry is None and (own := spec.retry_policy or _default_retry(builder)):
+            policy = replace(policy, retry=_adopt(own))
+        if spec.timeout is not None:
+            raise TargetError(
+                f"step {name!r} has a LangGraph timeout, which this version does not take over",
+                hint="remove timeout= from add_node",
+            )
+        node = spec.runnable
+        if isinstance(node, Pregel):
+            runnable = inner(name, node, names)
+        else:
+            runnable = step(name, node, policy, check)
+        wrapped.nodes[name] = replace(
+            spec, runnable=runnable, retry_policy=None, cache_policy=None
+        )
+    wrapped.branches = type(builder.branches)(dict)
+    for start, branches in builder.branches.items():
+        for name, branch in branches.items():
+            path = _CheckedRouter(branch.path, names, start, branch.ends)
+            wrapped.branches[start][name] = branch._replace(path=path)
+    wrapped._node_defaults = _without_policies(builder._node_defaults)
+    return wrapped
+
+
+def builder_of(name: str, node: Pregel[Any, Any, Any, Any]) -> StateGraph[Any, Any, Any, Any]:
+    """The builder of a compiled subgraph.
+
+    Raises:
+        TargetError: when it has none, or was compiled with what durajob does not take over.
+    """
+    builder = getattr(node, "builder", None)
+    if not isinstance(builder, StateGraph):
+        raise TargetError(
+            f"step {name!r} is a {type(node).__name__}, which durajob cannot make durable",
+            hint="use a StateGraph as the subgraph, or call it inside a function",
+        )
+    if node.checkpointer is not None:
+        raise TargetError(
+            f"the subgraph {name!r} was compiled with a checkpointer of its own",
+            hint="compile it without: durajob keeps its steps with those of the thread",
+        )
+    return builder
+
+
+def delta_channels(graph: Pregel[Any, Any, Any, Any]) -> frozenset[str]:
+    """Channels that LangGraph rebuilds from the stored writes of tasks."""
+    return frozenset(
+        name for name, channel in graph.channels.items() if isinstance(channel, DeltaChannel)
+    )
+
+
+def pending_steps(graph: Pregel[Any, Any, Any, Any], checkpoint: Mapping[str, Any]) -> Pending:
+    """The steps that come after a checkpoint, as LangGraph will find them.
+
+    LangGraph's own search prepares every task of a fan-out; this one only names them.
+    """
+    pending: list[tuple[str, list[int] | None]] = []
+    branches: dict[str, list[int]] = {}
+    values = checkpoint["channel_values"]
+    for index, send in enumerate(values.get(_TASKS) or ()):
+        if send.node in graph.nodes:
+            branches.setdefault(send.node, []).append(index)
+    pending.extend(sorted(branches.items()))
+    versions, seen = checkpoint["channel_versions"], checkpoint["versions_seen"]
+    updated = checkpoint.get("updated_channels")
+    if updated:
+        names = {node for channel in updated for node in graph.trigger_to_nodes.get(channel, ())}
+    else:
+        names = set(graph.nodes)
+    for name in sorted(names):
+        known = seen.get(name)
+        for channel in graph.nodes[name].triggers:
+            version = versions.get(channel)
+            if version is None or (known and version <= known.get(channel, type(version)())):
+                continue
+            if _is_available(graph, channel, values):
+                pending.append((name, None))
+                break
+    return pending
+
+
+class _CheckedRouter(Runnable[Any, Any]):
+    """A conditional edge that may only lead to steps that exist."""
+
+    def __init__(
+        self,
+        path: Runnable[Any, Any],
+        names: frozenset[str],
+        start: str,
+        ends: Mapping[Any, str] | None,
+    ) -> None:
+        self.path = path
+        self.names = names
+        self.start = start
+        self.ends = ends
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        chosen = self.path.invoke(input, config, **kwargs)
+        targets = chosen if isinstance(chosen, list | tuple) else (chosen,)
+        if self.ends is not None:
+            for target in targets:
+                if not isinstance(target, Send) and target not in self.ends:
+                    raise UnknownNextStep(
+                        f"the router after {self.start!r} chose {target!r}, "
+                        f"which is none of {sorted(map(str, self.ends))}",
+                        hint="mend the router; the step before it is not run again",
+                    )
+            targets = tuple(t for t in targets if isinstance(t, Send))
+        _check(targets, self.names, self.start)
+        return chosen
+
+
+def _check_result(result: Any, *, names: frozenset[str], outer: frozenset[str]) -> None:
+    """A step may only name next steps that exist; LangGraph ignores any other in silence."""
+    if result is None or type(result) is dict:
+        return
+    for command in result if isinstance(result, list | tuple) else (result,):
+        if isinstance(command, Command):
+            known = outer if command.graph == Command.PARENT else names
+            goto = command.goto
+            _check(goto if isinstance(goto, list | tuple) else (goto,), known, None)
+
+
+def _check(targets: Sequence[Any], names: frozenset[str], router: str | None) -> None:
+    for target in targets:
+        name = target.node if isinstance(target, Send) else target
+        if name in names or name == END:
+            continue
+        import difflib
+
+        near = difflib.get_close_matches(str(name), names, 1)
+        who = "the step" if router is None else f"the router after {router!r}"
+        raise UnknownNextStep(
+            f"{who} goes on to {name!r}, but the workflow has no such step",
+            hint=f"did you mean {near[0]!r}?" if near else "mend the name, then resume",
+        )
+
+
+def _is_available(graph: Pregel[Any, Any, Any, Any], channel: str, values: Any) -> bool:
+    if channel not in values:
+        return False
+    spec = graph.channels[channel]
+    return bool(spec.from_checkpoint(values[channel]).is_available())  # type: ignore[union-attr] # managed values trigger nothing
+
+
+def _total(builder: StateGraph[Any, Any, Any, Any]) -> int | None:
+    if builder.branches or any(
+        spec.ends or spec.defer or isinstance(spec.runnable, Pregel) or spec.error_handler_node
+        for spec in builder.nodes.values()
+    ):
+        return None
+    follows: dict[str, set[str]] = {}
+    for start, end in builder.edges:
+        follows.setdefault(start, set()).add(end)
+    for starts, end in builder.waiting_edges:
+        for start in starts:
+            follows.setdefault(start, set()).add(end)
+    order, state = 0, dict[str, bool]()  # True while a step is on the current path
+    stack = [(START, iter(follows.get(START, ())))]
+    state[START] = True
+    while stack:
+        name, ends = stack[-1]
+        end = next(ends, None)
+        if end is None:
+            state[name] = False
+            stack.pop()
+        elif end != END and end not in state:
+            state[end] = True
+            order += 1
+            stack.append((end, iter(follows.get(end, ()))))
+        elif state.get(end):
+            return None  # a loop
+    return order
+
+
+def _default_retry(builder: StateGraph[Any, Any, Any, Any]) -> Any:
+    return builder._node_defaults.retry_policy
+
+
+def _without_policies(defaults: Any) -> Any:
+    return replace(defaults, retry_policy=None, cache_policy=None, timeout=None)
+
+
+def _adopt(own: Any) -> RetryPolicy:
+    """LangGraph's retry policy in durajob's terms; of several, the first that matches."""
+    policies = own if isinstance(own, list | tuple) else (own,)
+    first = policies[0]
+    return RetryPolicy(
+        attempts=first.max_attempts,
+        wait=first.initial_interval,
+        factor=first.backoff_factor,
+        max_wait=first.max_interval,
+        jitter=first.jitter,
+        on=tuple(partial(_matches, policy) for policy in policies),
+    )
+
+
+def _matches(policy: Any, error: BaseException) -> bool:
+    on = policy.retry_on
+    if isinstance(on, type):
+        return isinstance(error, on)
+    if isinstance(on, Sequence):
+        return isinstance(error, tuple(on))
+    return bool(on(error))
+
+
+def _channel(channel: Any) -> str:
+    operator = getattr(channel, "operator", None)
+    kind = _ADDRESS.sub("", str(getattr(channel, "ValueType", "")))
+    reducer = "" if operator is None else f" by {getattr(operator, '__qualname__', operator)}"
+    return f"{type(channel).__name__} of {kind}{_ADDRESS.sub('', reducer)}"
+
+
+def _word(item: Any) -> str:
+    if isinstance(item, str):
+        return item
+    start, end = item[0], item[-1]
+    start = "+".join(start) if isinstance(start, list) else start
+    end = "|".join(end) if isinstance(end, list) else end
+    return f"{start}→{end or '?'}"

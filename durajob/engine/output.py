@@ -1,0 +1,142 @@
+"""What steps print, kept apart from what durajob says.
+
+While a thread is driven, ``sys.stdout`` and ``sys.stderr`` are routers: what is written
+inside a step goes to the log file of its attempt and to whoever watches; anything else goes
+to standard error. Descriptor 1, which programs that a step starts inherit, is pointed at
+standard error too: standard output belongs to durajob's own answer.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from durajob.steps.context import current
+
+
+@contextmanager
+def captured() -> Iterator[None]:
+    """Route what is printed while the block runs."""
+    out, err = sys.stdout, sys.stderr
+    saved = _redirect_descriptor()
+    fallback = io.TextIOWrapper(
+        _Unbuffered(2), encoding="utf-8", errors="backslashreplace", write_through=True
+    )
+    sys.stdout = sys.stderr = _Router(fallback)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = out, err
+        if saved is not None:
+            os.dup2(saved, 1)
+            os.close(saved)
+
+
+class AttemptLog:
+    """The log file of one attempt, made when something is first written to it."""
+
+    def __init__(self, folder: Path, step: str, visit: int, attempt: int) -> None:
+        self.path = folder / f"{quote(step, safe='[]')[:180]}.{visit}.{attempt}.log"
+        self._file: io.BufferedWriter | None = None
+        self._failed = False
+
+    def write(self, text: str) -> None:
+        """Append; a log that cannot be written is given up, the step goes on."""
+        if self._failed:
+            return
+        try:
+            if self._file is None:
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+                self._file = os.fdopen(os.open(self.path, flags, 0o600), "ab")
+            self._file.write(text.encode("utf-8", "backslashreplace"))
+            self._file.flush()
+        except OSError:
+            self._failed = True
+
+    @property
+    def name(self) -> str | None:
+        """Its path, if there is anything in it."""
+        return str(self.path) if self._file is not None and not self._failed else None
+
+    def close(self) -> None:
+        """Nothing more will be written."""
+        if self._file is not None:
+            try:
+                self._file.close()
+            except OSError:
+                self._failed = True
+
+
+class _Router(io.TextIOBase):
+    """A text stream that asks the context whose words these are."""
+
+    encoding = "utf-8"
+
+    def __init__(self, fallback: io.TextIOWrapper) -> None:
+        self._fallback = fallback
+        self.buffer = _BinaryRouter(self)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        context = current.get()
+        if context is not None:
+            context.print(text)
+        else:
+            try:
+                self._fallback.write(text)
+            except (OSError, ValueError):
+                # A reader that is gone does not decide whether a job goes on.
+                pass
+        return len(text)
+
+    def fileno(self) -> int:
+        # Programs that a step starts with stdout=sys.stdout write where we would.
+        return 2
+
+
+class _BinaryRouter(io.RawIOBase):
+    """What ``sys.stdout.buffer`` is inside a step."""
+
+    def __init__(self, text: _Router) -> None:
+        self._text = text
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        raw = bytes(data)
+        self._text.write(raw.decode("utf-8", "backslashreplace"))
+        return len(raw)
+
+
+class _Unbuffered(io.FileIO):
+    """Descriptor 2, left open when this object goes."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd, "wb", closefd=False)
+
+
+def _redirect_descriptor() -> int | None:
+    try:
+        if sys.__stdout__ is not None:
+            sys.__stdout__.flush()
+        saved = os.dup(1)
+    except (OSError, ValueError):
+        return None
+    os.set_inheritable(saved, False)
+    try:
+        os.dup2(2, 1)
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.close(null)
+    return saved

@@ -1,0 +1,154 @@
+"""Where the steps of one superstep run: few threads, the unfinished first.
+
+LangGraph hands every task of a superstep over at once and then looks through all that are
+not done whenever one is, which makes wide fan-outs quadratic. So this pool
+
+- runs what has not finished yet before it asks the ledger for what has, so that a resumed
+  fan-out of thousands begins with new work at once;
+- tells LangGraph of finished tasks in waves, about a thirtieth of what is left at a time.
+  Nothing is lost by that: a step has finished when the ledger says so;
+- lets go of waiting tasks as soon as somebody asks to stop.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import Context, copy_context
+from typing import Any
+
+from langgraph.errors import GraphBubbleUp
+
+from durajob.engine.signals import Drain
+
+_WAVES = 32
+
+
+class Drained(GraphBubbleUp):
+    """A step did not begin because somebody asked to stop."""
+
+
+class _Task:
+    __slots__ = ("args", "context", "function", "future", "kwargs")
+
+    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+        self.context: Context = copy_context()
+        self.future: Future[Any] = Future()
+
+
+class Pool:
+    """Runs the tasks of one graph; a graph inside a graph has a pool of its own."""
+
+    def __init__(self, width: int, drain: Drain, is_finished: Callable[[Any], bool]) -> None:
+        """``is_finished`` tells of a LangGraph task whether the ledger has its result."""
+        self._width = width
+        self._drain = drain
+        self._is_finished = is_finished
+        self._mutex = threading.Lock()
+        self._wake = threading.Condition(self._mutex)
+        self._fresh: deque[_Task] = deque()
+        self._answered: deque[_Task] = deque()
+        self._unresolved: list[tuple[_Task, Any, BaseException | None]] = []
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+        self._outstanding = 0
+        self._closed = False
+        self._others: list[threading.Thread] = []
+
+    def submit(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        __name__: str | None = None,
+        __cancel_on_exit__: bool = False,
+        __reraise_on_exit__: bool = True,
+        __next_tick__: bool = False,
+        **kwargs: Any,
+    ) -> Future[Any]:
+        """LangGraph's ``Submit``: the first argument of ``function`` is the task."""
+        task = _Task(function, args, kwargs)
+        if __next_tick__:
+            # Called by a running task that will wait for it: it cannot queue behind it.
+            other = threading.Thread(target=self._run_now, args=(task,), daemon=True)
+            self._others.append(other)
+            other.start()
+            return task.future
+        with self._mutex:
+            self._outstanding += 1
+            (self._answered if self._is_finished(args[0]) else self._fresh).append(task)
+            if self._idle:
+                self._wake.notify()
+            elif len(self._threads) < self._width:
+                thread = threading.Thread(target=self._work, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        return task.future
+
+    def close(self) -> None:
+        """Wait for the steps in flight; what had not begun never will."""
+        with self._mutex:
+            self._closed = True
+            left = [*self._fresh, *self._answered]
+            self._fresh.clear()
+            self._answered.clear()
+            self._wake.notify_all()
+        for task in left:
+            task.future.cancel()
+        for thread in (*self._threads, *self._others):
+            thread.join()
+        self._resolve(everything=True)
+
+    def _work(self) -> None:
+        while (task := self._next()) is not None:
+            value, error = None, None
+            if task.future.cancelled():
+                pass
+            elif self._drain.requested:
+                error = Drained()
+            else:
+                try:
+                    value = task.context.run(task.function, *task.args, **task.kwargs)
+                except BaseException as raised:
+                    error = raised
+            with self._mutex:
+                self._unresolved.append((task, value, error))
+            self._resolve(everything=error is not None and not isinstance(error, Drained))
+
+    def _next(self) -> _Task | None:
+        with self._mutex:
+            while not (self._fresh or self._answered):
+                if self._closed:
+                    return None
+                self._idle += 1
+                self._wake.wait()
+                self._idle -= 1
+            return (self._fresh or self._answered).popleft()
+
+    def _resolve(self, *, everything: bool) -> None:
+        with self._mutex:
+            due = max(1, self._outstanding // _WAVES)
+            if not self._unresolved or (len(self._unresolved) < due and not everything):
+                return
+            wave, self._unresolved = self._unresolved, []
+            self._outstanding -= len(wave)
+        for task, value, error in wave:
+            # False when LangGraph has cancelled it meanwhile, because another task failed.
+            if not task.future.set_running_or_notify_cancel():
+                continue
+            if error is None:
+                task.future.set_result(value)
+            else:
+                task.future.set_exception(error)
+
+    def _run_now(self, task: _Task) -> None:
+        try:
+            value = task.context.run(task.function, *task.args, **task.kwargs)
+        except BaseException as raised:
+            task.future.set_exception(raised)
+        else:
+            task.future.set_result(value)

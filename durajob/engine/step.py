@@ -1,0 +1,358 @@
+"""The wrapper around every step: the ledger answers, or the step runs and is committed.
+
+When the step returns, its attempt and its result are committed, fsynced, and only then does
+LangGraph get the result. If the process dies before LangGraph's own checkpoint is written,
+the step is called again on resume, and the ledger answers without running it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import traceback
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.errors import GraphBubbleUp, GraphInterrupt
+
+from durajob import clock
+from durajob.engine.graph import Check
+from durajob.engine.output import AttemptLog
+from durajob.engine.pool import Drained
+from durajob.engine.signals import Drain
+from durajob.errors import DurajobError, ResultNotStorable, StepFault
+from durajob.model import (
+    AttemptStatus,
+    Observer,
+    StepError,
+    StepFailed,
+    StepFinished,
+    StepPolicy,
+    StepPrinted,
+    StepProgress,
+    StepProgressed,
+    StepStarted,
+)
+from durajob.steps.context import current
+from durajob.steps.retry import plan, run_with_retries
+from durajob.store.ledger import MAX_VALUE, Attempt, Ledger, Place
+from durajob.store.saver import Progress
+
+_PULL = "__pregel_pull"
+_SHOW_EVERY = 0.1  # seconds between two progress events of one attempt
+_STORE_EVERY = 1.0  # seconds between two stored ones
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Around:
+    """The subgraph call that steps run in: what its own place adds to theirs."""
+
+    key: str
+    step: str
+    superstep: int
+
+
+around: ContextVar[Around | None] = ContextVar("durajob_around", default=None)
+
+
+@dataclass(kw_only=True)
+class Run:
+    """What all steps of one ownership of a thread share."""
+
+    thread: str
+    ledger: Ledger
+    progress: Progress
+    observer: Observer
+    drain: Drain
+    seats: threading.Semaphore  # how many steps run at once
+    logs: Path
+    serde: Any = None  # set once the graph is compiled: it allows the types of its state
+    failure: StepError | None = None  # the last attempt that failed for good
+    questions: list[dict[str, Any]] = field(default_factory=list)  # as Waiting has them
+
+    def is_finished(self, task: Any) -> bool:
+        """Whether the ledger has the result of a LangGraph task."""
+        return self.ledger.has(place_of(task.name, task.config).key)
+
+
+class StepRunnable(Runnable[Any, Any]):
+    """A node of the graph, made durable."""
+
+    def __init__(
+        self, name: str, node: Runnable[Any, Any], policy: StepPolicy, check: Check, run: Run
+    ) -> None:
+        self.name = name
+        self._policy = policy
+        self._check = check
+        self._run = run
+        # A coroutine function has no way to be called from a thread but through a loop.
+        is_async = getattr(node, "func", ...) is None and hasattr(node, "afunc")
+        self._call: Callable[[Any, RunnableConfig], Any] = (
+            (lambda state, config: asyncio.run(node.ainvoke(state, config)))
+            if is_async
+            else node.invoke
+        )
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Answer from the ledger, or run the step until it has finished or failed for good."""
+        run = self._run
+        assert config is not None
+        place = place_of(self.name, config)
+        run.progress.in_ledger.add(config["configurable"]["__pregel_task_id"])
+        if run.ledger.has(place.key):
+            return run.serde.loads_typed(run.ledger.recall(place.key))
+        attempts = _Attempts(run, place, self._policy, self._check, self._call, input, config)
+        attempts.await_due()
+        if self._policy.retry is None:
+            return attempts.run()
+        return run_with_retries(attempts)
+
+
+class _Attempts:
+    """The attempts at one place, in this process."""
+
+    def __init__(
+        self,
+        run: Run,
+        place: Place,
+        policy: StepPolicy,
+        check: Check,
+        call: Callable[[Any, RunnableConfig], Any],
+        state: Any,
+        config: RunnableConfig,
+    ) -> None:
+        self.retry_in: float | None = None
+        self._shared = run
+        self._place = place
+        self._policy = policy
+        self._check = check
+        self._call = call
+        self._state = state
+        self._config = config
+
+    def await_due(self) -> None:
+        """Wait out a backoff that an earlier process had begun."""
+        due_at = self._shared.ledger.past(self._place).due_at
+        if due_at is not None and self._policy.retry is not None:
+            left = (due_at - clock.now()) / 1_000_000
+            # A clock that was set back must not make the wait longer than it ever was.
+            self.pause(min(left, self._policy.retry.max_wait))
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless somebody asks to stop."""
+        if seconds > 0 and self._shared.drain.wait(seconds):
+            raise Drained()
+
+    def run(self) -> Any:
+        """One attempt."""
+        run, place = self._shared, self._place
+        with run.seats:
+            if run.drain.requested:
+                raise Drained()
+            attempt = run.ledger.begin(place)
+            context = _Context(run, attempt)
+            token = current.set(context)
+            self._announce(attempt)
+            try:
+                result = self._call(self._state, self._config)
+                self._check(result)
+                stored = _store(run.serde, place.step, result)
+            except GraphBubbleUp as bubble:
+                run.ledger.forget(attempt)
+                if isinstance(bubble, GraphInterrupt):
+                    run.questions += [
+                        {"id": one.id, "step": place.step, "prompt": one.value}
+                        for one in bubble.args[0]
+                    ]
+                raise
+            except BaseException as error:
+                self._fail(attempt, context, error)
+                if isinstance(error, Exception):
+                    raise
+                # sys.exit() in a step ends the step, not durajob.
+                raise StepFault(
+                    f"step {place.step} raised {type(error).__name__}: {error}"
+                ) from error
+            finally:
+                current.reset(token)
+                context.close()
+            seconds = run.ledger.succeed(attempt, *stored)
+        run.observer.notify(
+            StepFinished(
+                thread=run.thread,
+                at=clock.now(),
+                step=place.step,
+                visit=attempt.visit,
+                attempt=attempt.number,
+                seconds=seconds,
+            )
+        )
+        return run.serde.loads_typed(stored)
+
+    def _announce(self, attempt: Attempt) -> None:
+        retry = self._policy.retry
+        past = self._shared.ledger.past(self._place)
+        self._shared.observer.notify(
+            StepStarted(
+                thread=self._shared.thread,
+                at=clock.now(),
+                step=self._place.step,
+                visit=attempt.visit,
+                attempt=attempt.number,
+                max_attempts=None if retry is None else past.spent + retry.attempts,
+            )
+        )
+
+    def _fail(self, attempt: Attempt, context: _Context, error: BaseException) -> None:
+        run, place = self._shared, self._place
+        if isinstance(error, DurajobError) and not isinstance(error, StepFault):
+            return  # the store's own trouble is not the step's
+        used = attempt.number - run.ledger.past(place).spent
+        final = isinstance(error, StepFault)
+        self.retry_in = None if final else plan(self._policy.retry, error, used)
+        trace = "".join(traceback.format_exception(error))
+        context.log.write(trace)
+        told = StepError(
+            step=place.step,
+            type=type(error).__name__,
+            message=_message(error),
+            attempt=attempt.number,
+            log=context.log.name,
+        )
+        seconds = run.ledger.fail(attempt, AttemptStatus.FAILED, told, trace, self.retry_in)
+        if self.retry_in is None:
+            run.failure = told
+        run.observer.notify(
+            StepFailed(
+                thread=run.thread,
+                at=clock.now(),
+                step=place.step,
+                visit=attempt.visit,
+                attempt=attempt.number,
+                seconds=seconds,
+                error=told,
+                retry_in=self.retry_in,
+            )
+        )
+
+
+class _Context:
+    """What the helpers in ``durajob.steps`` see of a running attempt."""
+
+    def __init__(self, run: Run, attempt: Attempt) -> None:
+        self.thread = run.thread
+        self.step = attempt.place.step
+        self.attempt = attempt.number
+        self.log = AttemptLog(run.logs, self.step, attempt.visit, attempt.number)
+        self._run = run
+        self._attempt = attempt
+        self._shown = self._stored = 0.0
+        self._line = ""
+        self._mutex = threading.Lock()
+
+    def report(self, progress: StepProgress, /) -> None:
+        now = clock.monotonic()
+        last = progress.total is not None and progress.done >= progress.total
+        if last or now - self._shown >= _SHOW_EVERY:
+            self._shown = now
+            self._run.observer.notify(
+                StepProgressed(
+                    thread=self.thread,
+                    at=clock.now(),
+                    step=self.step,
+                    visit=self._attempt.visit,
+                    progress=progress,
+                )
+            )
+        if now - self._stored >= _STORE_EVERY:
+            self._stored = now
+            self._run.ledger.set_progress(self._attempt, progress)
+
+    def print(self, text: str, /) -> None:
+        with self._mutex:
+            self.log.write(text)
+            *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            self._show(line)
+
+    def close(self) -> None:
+        """The attempt has ended."""
+        if self._line:
+            self._show(self._line)
+        self.log.close()
+
+    def _show(self, line: str) -> None:
+        self._run.observer.notify(
+            StepPrinted(thread=self.thread, at=clock.now(), step=self.step, line=line)
+        )
+
+
+def place_of(name: str, config: RunnableConfig) -> Place:
+    """Where in the run a task stands.
+
+    Superstep and path are the same at every resume; the task id is not, once an edge is
+    added. Inside a subgraph both start anew, so the place of the call around it is put first.
+    """
+    metadata = config["metadata"]
+    path, number = metadata["langgraph_path"], metadata["langgraph_step"]
+    outer = around.get()
+    if path[0] == _PULL:
+        step = name
+    elif len(path) == 2:
+        step = f"{name}[{path[1]}]"
+    else:
+        step = f"{name}({','.join(map(str, path[1:]))})"
+    key = f"{number}:{step}"
+    ns = metadata["langgraph_checkpoint_ns"].rpartition("|")[0]
+    if outer is None:
+        return Place(key=key, ns=ns, step=step, superstep=number)
+    return Place(
+        key=f"{outer.key}/{key}",
+        ns=ns,
+        step=f"{outer.step}/{step}",
+        superstep=outer.superstep,
+    )
+
+
+def _store(serde: Any, step: str, result: Any) -> tuple[str, bytes]:
+    """The result as it is stored.
+
+    Raises:
+        ResultNotStorable: naming the key under which the trouble lies.
+    """
+    try:
+        kind, value = serde.dumps_typed(result)
+    except Exception as error:
+        raise ResultNotStorable(
+            f"step {step} returned what cannot be stored{_culprit(serde, result)}: {error}",
+            hint="return plain data (or what your state's types say), not open files, "
+            "connections, locks or functions",
+        ) from error
+    if len(value) > MAX_VALUE:
+        raise ResultNotStorable(
+            f"step {step} returned {len(value):,} bytes; at most {MAX_VALUE:,} can be stored",
+            hint="keep large data in files and return their paths",
+        )
+    return kind, value
+
+
+def _culprit(serde: Any, result: Any) -> str:
+    if isinstance(result, dict):
+        for key, value in result.items():
+            try:
+                serde.dumps_typed(value)
+            except Exception:
+                return f" under {key!r} (a {type(value).__name__})"
+    return ""
+
+
+def _message(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its message cannot be shown)"
+    return text[:10_000]

@@ -1,0 +1,328 @@
+"""The words of durajob as types: what a thread is, what a step is, what a command returns.
+
+The standard library only; nothing here knows of SQL, LangGraph or a terminal. Records are
+frozen. Times are microseconds since the epoch (``clock``), durations are seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+
+class ThreadStatus(str, Enum):
+    """Where a thread stands. All but INTERRUPTED are stored as they are."""
+
+    PENDING = "pending"  # admitted, not yet claimed by an owner
+    RUNNING = "running"  # an owner holds it
+    INTERRUPTED = "interrupted"  # stored as running, but its owner is gone
+    STOPPED = "stopped"  # stopped cleanly between steps
+    SLEEPING = "sleeping"  # waits for a time
+    WAITING = "waiting"  # waits for a person's answer
+    FAILED = "failed"  # a step failed for good; resumable after a fix
+    COMPLETED = "completed"  # reached the end
+    CANCELLED = "cancelled"  # ended by a person; final
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no command can make the thread run again."""
+        return self in (ThreadStatus.COMPLETED, ThreadStatus.CANCELLED)
+
+
+class AttemptStatus(str, Enum):
+    """How one try of one step stands."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    ABANDONED = "abandoned"  # its process died
+    SKIPPED = "skipped"  # a person completed or skipped the step by hand
+
+
+THREAD_ID_RULE = (
+    "a thread id is 1 to 200 characters: letters and digits of ASCII and . _ : @ + = - , "
+    "beginning with a letter or digit"
+)
+_THREAD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=-]{0,199}")
+
+
+def is_thread_id(text: str) -> bool:
+    """Whether ``text`` obeys THREAD_ID_RULE."""
+    return _THREAD_ID.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Owner:
+    """The process that drives a thread."""
+
+    host: str
+    pid: int
+    since: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepError:
+    """Why a step failed: ``step`` is None when no single step is to blame."""
+
+    step: str | None
+    type: str
+    message: str
+    attempt: int | None = None
+    log: str | None = None  # path of the attempt's log file
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One step as a thread has met it: all attempts at one place in the run."""
+
+    step: str
+    visit: int = 1  # a loop visits a step again
+    status: AttemptStatus
+    attempts: int
+    started_at: int | None
+    finished_at: int | None
+    seconds: float | None
+    error: StepError | None = None
+    progress: StepProgress | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepProgress:
+    """What a running step last said of itself."""
+
+    done: float
+    total: float | None
+    note: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """What a waiting thread asks of a person."""
+
+    id: str
+    step: str
+    prompt: Any
+    schema: Mapping[str, Any] | None = None
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Thread:
+    """One durable execution of a workflow, as read at one instant."""
+
+    thread: str
+    workflow: str
+    status: ThreadStatus
+    next: tuple[str, ...]
+    input: Mapping[str, Any]
+    done: int
+    total: int | None  # None where the graph makes it unknowable
+    error: StepError | None
+    owner: Owner | None
+    epoch: int
+    waiting_for: tuple[Waiting, ...] = ()
+    wake_at: int | None = None
+    slot: str | None = None
+    parent: str | None = None
+    created_at: int
+    started_at: int | None
+    updated_at: int
+    finished_at: int | None
+    state: Mapping[str, Any] | None = None  # None where it was not asked for
+    steps: tuple[Step, ...] | None = None  # None where it was not asked for
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetryPolicy:
+    """When and how a failed step is tried again; what to retry on is always said."""
+
+    attempts: int = 3
+    wait: float = 1.0  # seconds before the second attempt
+    factor: float = 2.0  # each further wait is so many times longer
+    max_wait: float = 300.0
+    jitter: bool = True  # each wait is a random part of its length, from half to all of it
+    on: tuple[type[BaseException] | str | Callable[[BaseException], bool], ...]
+    """Classes, names (``ConnectionError``, ``module:Class``) or predicates."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepPolicy:
+    """What durajob does around one step."""
+
+    retry: RetryPolicy | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ErrorInfo:
+    """An error as the envelope shows it."""
+
+    code: str
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What a command returns; the renderer makes text or JSON of it."""
+
+    exit_status: int = 0
+    error: ErrorInfo | None = None
+    notes: tuple[str, ...] = ()  # for people, on stderr
+    next_command: str | None = None  # what a person would type next
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThreadResult(Result):
+    """A command that shows or drove one thread.
+
+    ``abandoned``: a step still runs in this process and cannot be stopped but with it, so the
+    process must end by ``os._exit`` once the result is shown.
+    """
+
+    thread: Thread
+    abandoned: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThreadList(Result):
+    """The answer to ``list``."""
+
+    threads: Sequence[Thread]
+    store: str  # its URL, for the line that says where was looked
+    exists: bool = True  # False when there is no store yet
+    more: bool = False  # whether --limit cut the list
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Overview(Result):
+    """The answer to ``status`` without a thread."""
+
+    counts: Mapping[ThreadStatus, int]
+    attention: Sequence[Thread]  # waiting, failed and interrupted threads, newest first
+    store: str
+    exists: bool = True
+
+
+# What happens while a thread is driven, in the order in which it happens.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """Something a person who watches a thread wants to see; ``at`` is wall-clock time."""
+
+    thread: str
+    at: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThreadClaimed(Event):
+    """This process drives the thread from now on."""
+
+    workflow: str
+    epoch: int
+    resumed: bool  # whether an earlier process had begun it
+    next: tuple[str, ...]
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepStarted(Event):
+    step: str
+    visit: int
+    attempt: int
+    max_attempts: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepFinished(Event):
+    step: str
+    visit: int
+    attempt: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepFailed(Event):
+    """An attempt failed; ``retry_in`` is None when it was the last."""
+
+    step: str
+    visit: int
+    attempt: int
+    seconds: float
+    error: StepError
+    retry_in: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepProgressed(Event):
+    step: str
+    visit: int
+    progress: StepProgress
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepPrinted(Event):
+    """A line that a step wrote to its standard output or error."""
+
+    step: str
+    line: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notice(Event):
+    """A sentence for the person who watches: a wait, a stop that was asked for."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThreadLeft(Event):
+    """This process no longer drives the thread."""
+
+    status: ThreadStatus
+
+
+class Observer(Protocol):
+    """Who watches a thread being driven. Must return at once and never raise."""
+
+    def notify(self, event: Event, /) -> None: ...
+
+
+class Silent:
+    """An observer that looks away."""
+
+    def notify(self, event: Event, /) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkflowInfo:
+    """One workflow of the registry, as ``workflows`` and ``validate`` show it."""
+
+    name: str
+    source: str  # "built-in", or the path of the workflows.toml
+    target: str
+    description: str
+    thread: str | None = None
+    problem: ErrorInfo | None = None  # set by validate
+    steps: tuple[str, ...] = field(default=())  # set by validate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workflows(Result):
+    """The answer to ``workflows`` and ``validate``."""
+
+    workflows: Sequence[WorkflowInfo]
+    file: str | None  # the workflows.toml in use
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Initialised(Result):
+    """The answer to ``init``."""
+
+    created: Sequence[str]

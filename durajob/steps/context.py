@@ -1,0 +1,30 @@
+"""The step that is running here, for the helpers that a step calls.
+
+A context variable: concurrent steps, and threads that a step starts with a copied context,
+each see their own.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Protocol
+
+from durajob.model import StepProgress
+
+
+class StepContext(Protocol):
+    """What the engine offers to helpers inside a running attempt."""
+
+    thread: str
+    step: str
+    attempt: int
+
+    def report(self, progress: StepProgress, /) -> None:
+        """Show progress to whoever watches; may be called as often as one likes."""
+
+    def print(self, text: str, /) -> None:
+        """Keep what the step printed."""
+
+
+current: ContextVar[StepContext | None] = ContextVar("durajob_step", default=None)
+"""None outside of steps, so that a step's function can be called and tested alone."""

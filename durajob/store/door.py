@@ -1,0 +1,176 @@
+"""The one door through which everything about a thread is written.
+
+Each transaction begins with a guarded UPDATE of the thread's row: an owner whose epoch is
+no longer the row's changes no row, is rolled back, and learns that it lost the thread.
+Concurrent steps share a commit: whoever finds the door free takes along all that wait.
+
+Only what makes a step finished is fsynced (``durable``). SQLite's log keeps the order of
+commits, so the next durable one makes durable all that came before it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from durajob import clock
+from durajob.errors import DurajobError, OwnershipLost, StorageError
+from durajob.store import queries
+from durajob.store.driver import sqlite, translate
+from durajob.store.locks import LockFile
+
+
+class _Request:
+    __slots__ = ("done", "durable", "error", "operation", "value")
+
+    def __init__(self, operation: Callable[[Any], Any], durable: bool) -> None:
+        self.operation = operation
+        self.durable = durable
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.done = False
+
+
+class Door:
+    """Writes of one owner of one thread; safe to use from many threads of the process."""
+
+    def __init__(
+        self, connection: Any, lock: LockFile, path: Path, *, row: int, epoch: int
+    ) -> None:
+        self.row = row
+        self.epoch = epoch
+        self._connection = connection
+        self._lock_file = lock
+        self._path = str(path)
+        self._waiting: deque[_Request] = deque()
+        self._mutex = threading.RLock()
+        self._broken: DurajobError | None = None
+        self._synchronous: str | None = None
+        self._store_id: str = connection.execute(queries.STORE_ID).fetchone()[0]
+
+    def write(self, operation: Callable[[Any], Any], *, durable: bool) -> Any:
+        """Run ``operation(cursor)`` in a fenced transaction, shared with others that wait.
+
+        Returns what it returned, once committed (and fsynced, if ``durable``).
+
+        Raises:
+            OwnershipLost: when another owner has claimed the thread; nothing was written.
+            StorageError: when the store could not be written. After a failed commit the
+                door stays shut: what an fsync failed to write cannot be asked for again.
+        """
+        request = _Request(operation, durable)
+        self._waiting.append(request)
+        with self._mutex:
+            if not request.done:
+                self._serve()
+        if request.error is not None:
+            raise request.error
+        return request.value
+
+    @contextmanager
+    def reading(self) -> Iterator[Any]:
+        """A cursor on what is committed, while no other thread of this process writes."""
+        with self._mutex:
+            cursor = self._connection.cursor()
+            try:
+                yield cursor
+            except sqlite.Error as error:
+                raise translate(error, self._path) from error
+            finally:
+                cursor.close()
+
+    def shut(self, reason: DurajobError) -> None:
+        """Let nothing more through: every later write raises ``reason``."""
+        with self._mutex:
+            self._broken = self._broken or reason
+
+    def _serve(self) -> None:
+        batch: list[_Request] = []
+        while self._waiting:
+            batch.append(self._waiting.popleft())
+        try:
+            self._transact(batch)
+        except DurajobError as error:
+            self._fail(batch, error)
+        except BaseException as error:
+            # One bad operation must not take the others down with it.
+            if len(batch) == 1:
+                self._fail(batch, error)
+                return
+            for request in batch:
+                try:
+                    self._transact([request])
+                except BaseException as own:
+                    self._fail([request], own)
+
+    def _fail(self, batch: list[_Request], error: BaseException) -> None:
+        for request in batch:
+            if not request.done:
+                request.error = error
+                request.done = True
+
+    def _transact(self, batch: list[_Request]) -> None:
+        if self._broken is not None:
+            raise self._broken
+        durable = any(request.durable for request in batch)
+        connection = self._connection
+        commits = 0
+        try:
+            self._set_synchronous("FULL" if durable else "NORMAL")
+            connection.execute("BEGIN IMMEDIATE")
+            cursor = connection.execute(queries.FENCE, (clock.now(), self.row, self.epoch))
+            if cursor.rowcount != 1:
+                raise OwnershipLost(
+                    hint="the new owner goes on with it; durajob status shows who that is"
+                )
+            for request in batch:
+                request.value = request.operation(cursor)
+            if durable:
+                commits = cursor.execute(queries.COUNT_COMMIT).fetchone()[0]
+        except BaseException as error:
+            self._roll_back()
+            if isinstance(error, OwnershipLost):
+                self._broken = error
+            if isinstance(error, sqlite.OperationalError):
+                self._broken = translate(error, self._path)
+                raise self._broken from error
+            raise
+        self._commit()
+        if durable:
+            try:
+                self._lock_file.write_commits(self._store_id, commits)
+            except OSError:
+                # The counter only helps to notice a lost log; it may lag behind.
+                pass
+        for request in batch:
+            request.done = True
+
+    def _commit(self) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite.Error as error:
+            self._roll_back()
+            self._broken = translate(error, self._path)
+            if not isinstance(self._broken, StorageError):
+                self._broken = StorageError(
+                    f"the store {self._path} could not be written: {error}",
+                    hint="check the disk, then resume; nothing that finished is lost",
+                )
+            raise self._broken from error
+
+    def _roll_back(self) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite.Error:
+            # SQLite has rolled back by itself; the first error is the one to report.
+            pass
+
+    def _set_synchronous(self, level: str) -> None:
+        if self._synchronous != level:
+            self._connection.execute(f"PRAGMA synchronous = {level}")
+            self._synchronous = level

@@ -1,0 +1,199 @@
+"""The ledger of one thread: its attempts, and the results of steps that finished.
+
+``succeed`` is the commit that makes a step finished. Everything here goes through the door.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from durajob import clock
+from durajob.model import AttemptStatus, StepError, StepProgress
+from durajob.store import queries
+from durajob.store.door import Door
+
+MAX_VALUE = 900_000_000
+"""The largest stored value, in bytes: SQLite takes 1e9, less what surrounds the value."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where in the run a step stands; the same at every resume."""
+
+    key: str  # superstep and path, after the key of the step around it
+    ns: str  # checkpoint namespace of the graph it belongs to
+    step: str  # the name that people see
+    superstep: int  # of the top level
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """An attempt that has begun."""
+
+    row: int
+    number: int
+    visit: int
+    place: Place
+    began: float  # monotonic
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Past:
+    """What happened before at a place."""
+
+    attempts: int
+    visit: int
+    spent: int = 0  # attempts up to the last one that failed for good; retries count from there
+    due_at: int | None = None  # when the next attempt is due
+
+
+class Ledger:
+    """What is known of the thread's steps; one for each ownership."""
+
+    def __init__(self, door: Door, superstep: int) -> None:
+        """Read what may be met again: the places after the checkpoint of ``superstep``."""
+        self._door = door
+        with door.reading() as cursor:
+            self._finished = {
+                key for (key,) in cursor.execute(queries.RECALL_KEYS, (door.row,))
+            }
+            self._places = {
+                key: Past(attempts=attempts, visit=visit, spent=spent, due_at=due_at)
+                for key, attempts, visit, spent, due_at in cursor.execute(
+                    queries.PLACES, (door.row, superstep)
+                )
+            }
+            self._visits = dict(cursor.execute(queries.VISITS, (door.row,)).fetchall())
+
+    def has(self, key: str) -> bool:
+        """Whether the step at this place has finished and its result is still needed."""
+        return key in self._finished
+
+    def recall(self, key: str) -> tuple[str, bytes]:
+        """The stored result of a finished step: type and value, for the serialiser."""
+        with self._door.reading() as cursor:
+            kind, value = cursor.execute(queries.RECALL, (self._door.row, key)).fetchone()
+        return kind, value
+
+    def past(self, place: Place) -> Past:
+        """What earlier attempts at this place were like, in whatever process."""
+        known = self._places.get(place.key)
+        return known or Past(attempts=0, visit=self._visits.get(place.step, 0) + 1)
+
+    def begin(self, place: Place) -> Attempt:
+        """Note that an attempt begins."""
+        past = self.past(place)
+        number, visit = past.attempts + 1, past.visit
+        self._places[place.key] = Past(attempts=number, visit=visit, spent=past.spent)
+        self._visits[place.step] = visit
+        door = self._door
+        values = (
+            *(door.row, place.superstep, place.key, place.step, visit, number, door.epoch),
+            clock.now(),
+        )
+        row = door.write(
+            lambda cursor: cursor.execute(queries.BEGIN_ATTEMPT, values).fetchone()[0],
+            durable=False,
+        )
+        return Attempt(
+            row=row, number=number, visit=visit, place=place, began=clock.monotonic()
+        )
+
+    def succeed(self, attempt: Attempt, kind: str, value: bytes) -> float:
+        """The ledger commit: when it returns, the step has finished. Gives its seconds."""
+        seconds = clock.monotonic() - attempt.began
+        now, row, place = clock.now(), self._door.row, attempt.place
+
+        def succeed(cursor: Any) -> None:
+            cursor.execute(queries.SUCCEED_ATTEMPT, (now, seconds, attempt.row))
+            cursor.execute(queries.KEEP_RESULT, (row, place.ns, place.key, kind, value))
+            cursor.execute(queries.STEP_DONE, (row,))
+
+        self._door.write(succeed, durable=True)
+        self._finished.add(place.key)
+        return seconds
+
+    def fail(
+        self,
+        attempt: Attempt,
+        status: AttemptStatus,
+        error: StepError,
+        trace: str,
+        retry_in: float | None,
+    ) -> float:
+        """Note that an attempt failed, why, and when the next one is due. Gives its seconds."""
+        seconds = clock.monotonic() - attempt.began
+        text = json.dumps({**_record(error), "trace": trace})
+        now, key = clock.now(), attempt.place.key
+        due_at = None if retry_in is None else now + round(retry_in * 1_000_000)
+        spent = self._places[key].spent if retry_in is not None else attempt.number
+        self._places[key] = replace(self._places[key], spent=spent, due_at=due_at)
+        values = (status.value, now, seconds, text, retry_in is None, due_at, attempt.row)
+        self._door.write(
+            lambda cursor: cursor.execute(queries.FAIL_ATTEMPT, values), durable=True
+        )
+        return seconds
+
+    def forget(self, attempt: Attempt) -> None:
+        """Take back an attempt that only found out that it must wait."""
+        past = self._places[attempt.place.key]
+        self._places[attempt.place.key] = replace(past, attempts=attempt.number - 1)
+        self._door.write(
+            lambda cursor: cursor.execute(queries.FORGET_ATTEMPT, (attempt.row,)), durable=False
+        )
+
+    def set_progress(self, attempt: Attempt, progress: StepProgress) -> None:
+        """Keep what a running step says of itself, for those who read."""
+        text = json.dumps(_record(progress))
+        self._door.write(
+            lambda cursor: cursor.execute(queries.SET_PROGRESS, (text, attempt.row)),
+            durable=False,
+        )
+
+    def finish(
+        self,
+        status: str,
+        *,
+        error: StepError | None = None,
+        waiting: str | None = None,
+        attempts: AttemptStatus | None = None,
+    ) -> None:
+        """The thread is no longer driven: where it ended, or stopped.
+
+        ``attempts`` is what becomes of those still running, when the process leaves them.
+        """
+        now, row = clock.now(), self._door.row
+        values = {
+            "id": row,
+            "status": status,
+            "error": None if error is None else json.dumps(_record(error)),
+            "waiting": waiting,
+            "wake_at": None,
+            "now": now,
+            "ended": status in ("completed", "cancelled"),
+        }
+
+        def finish(cursor: Any) -> None:
+            if attempts is not None:
+                cursor.execute(
+                    queries.END_ATTEMPTS, {"id": row, "now": now, "status": attempts.value}
+                )
+            cursor.execute(queries.FINISH, values)
+
+        self._door.write(finish, durable=True)
+
+    def spend(self, cursor: Any, ns: str) -> None:
+        """Drop results that the checkpoint being stored in ``ns`` contains."""
+        if ns == "":
+            cursor.execute(queries.SPEND_RESULTS, (self._door.row,))
+        else:
+            inner = f"{ns}|"
+            cursor.execute(
+                queries.SPEND_RESULTS_OF, (self._door.row, ns, len(inner), inner)
+            )
+
+
+def _record(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}

@@ -1,0 +1,120 @@
+"""Liveness as the kernel sees it: open-file-description locks on bytes of one lock file.
+
+An owner holds the byte of its thread for as long as it drives it, and the kernel lets go
+at death, whatever the cause (Linux, ``F_OFD_SETLK``, fcntl(2)). Bytes beyond the file's end
+can be locked, so the file stays small. It also keeps the commit counter (``CommitCounter``
+in ``store.sqlite`` explains what for).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import struct
+
+from durajob.errors import StoreError, UnsafePermissions
+
+_MAGIC = b"durajob\x01"
+_HEADER = struct.Struct("<8s32sQ")  # magic, store id, commits
+_MIGRATION = 1 << 20
+_SEATS = 1 << 21
+_THREADS = 1 << 32
+_FLOCK = struct.Struct("hhqqi4x")  # l_type, l_whence, l_start, l_len, l_pid
+
+
+class LockFile:
+    """The lock file of a store, opened once a process."""
+
+    def __init__(self, path: str, *, create: bool) -> None:
+        """Open it; with ``create`` for writing, made 0600 where it is missing.
+
+        Raises:
+            FileNotFoundError: when it is missing and is not to be made.
+            UnsafePermissions: when it is a link, a foreign file or no plain file.
+        """
+        self.path = path
+        flags = os.O_CLOEXEC | os.O_NOFOLLOW
+        flags |= (os.O_RDWR | os.O_CREAT) if create else os.O_RDONLY
+        try:
+            self.fd = os.open(path, flags, 0o600)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise UnsafePermissions(
+                    f"{path} is a symbolic link",
+                    hint="remove the link; the lock file must lie beside its store",
+                ) from error
+            raise
+        status = os.fstat(self.fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+            os.close(self.fd)
+            raise UnsafePermissions(
+                f"{path} is not a plain file of yours",
+                hint="remove it while no job runs, or run as its owner",
+            )
+
+    def close(self) -> None:
+        """Let go of every lock taken through this object."""
+        os.close(self.fd)
+
+    def try_thread(self, row: int) -> bool:
+        """Take the lock of a thread, if nobody holds it."""
+        return self._try(_THREADS + row)
+
+    def release_thread(self, row: int) -> None:
+        """Let go of a thread."""
+        self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _THREADS + row)
+
+    def thread_is_held(self, row: int) -> bool:
+        """Whether another open file holds the lock of a thread."""
+        answer = self._lock(fcntl.F_OFD_GETLK, fcntl.F_WRLCK, _THREADS + row)
+        return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+
+    def try_seat(self, seats: int) -> int | None:
+        """Take one of the first ``seats`` seats for running threads; None when all are taken."""
+        for seat in range(seats):
+            if self._try(_SEATS + seat):
+                return seat
+        return None
+
+    def release_seat(self, seat: int) -> None:
+        """Let the next thread run."""
+        self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _SEATS + seat)
+
+    def lock_migration(self) -> None:
+        """Wait until this process alone may create or migrate the store."""
+        self._lock(fcntl.F_OFD_SETLKW, fcntl.F_WRLCK, _MIGRATION)
+
+    def unlock_migration(self) -> None:
+        """Let others in."""
+        self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _MIGRATION)
+
+    def read_commits(self) -> tuple[str, int] | None:
+        """The store id and the number of its last known durable commit."""
+        header = os.pread(self.fd, _HEADER.size, 0)
+        if len(header) < _HEADER.size or not header.startswith(_MAGIC):
+            return None
+        _, store_id, commits = _HEADER.unpack(header)
+        return store_id.decode("ascii", "replace"), commits
+
+    def write_commits(self, store_id: str, commits: int) -> None:
+        """Remember a durable commit; called after it returned, never before."""
+        os.pwrite(self.fd, _HEADER.pack(_MAGIC, store_id.encode("ascii"), commits), 0)
+
+    def _try(self, byte: int) -> bool:
+        try:
+            self._lock(fcntl.F_OFD_SETLK, fcntl.F_WRLCK, byte)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                return False
+            if error.errno in (errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP):
+                raise StoreError(
+                    f"the file system of {self.path} does not lock files",
+                    hint="put the store on a local file system",
+                ) from error
+            raise
+        return True
+
+    def _lock(self, command: int, kind: int, byte: int) -> bytes:
+        return fcntl.fcntl(self.fd, command, _FLOCK.pack(kind, os.SEEK_SET, byte, 1, 0))

@@ -1,0 +1,112 @@
+"""Every statement durajob runs on its own tables, by name."""
+
+STORE_ID = "SELECT value FROM meta WHERE key = 'store_id'"
+
+# A durable commit: counted in the transaction that it counts.
+COUNT_COMMIT = "UPDATE meta SET value = value + 1 WHERE key = 'commits' RETURNING value"
+
+# The fence: no row changed means that this owner has lost the thread.
+FENCE = "UPDATE threads SET updated_at = ? WHERE id = ? AND epoch = ?"
+
+# A thread is admitted: status pending, no owner. Nothing happens if the id is taken.
+ADMIT = """
+INSERT INTO threads (thread, workflow, definition, shape, fingerprint, environment, input,
+                     status, next, total, slot, created_at, updated_at)
+VALUES (:thread, :workflow, :definition, :shape, :fingerprint, :environment, :input,
+        'pending', :next, :total, :slot, :now, :now)
+ON CONFLICT (thread) DO NOTHING RETURNING id"""
+
+# pending, interrupted, stopped, failed, sleeping, waiting -> running, with the next epoch.
+# The claimer holds the thread's lock, so nobody else can be about to do the same.
+CLAIM = """
+UPDATE threads SET status = 'running', epoch = epoch + 1, owner = :owner, error = NULL,
+       resumes = CASE WHEN :reset THEN 0 WHEN started_at IS NULL THEN 0 ELSE resumes + 1 END,
+       started_at = coalesce(started_at, :now), updated_at = :now, wake_at = NULL,
+       definition = :definition, shape = :shape, fingerprint = :fingerprint,
+       environment = :environment, total = :total
+WHERE id = :id AND status NOT IN ('completed', 'cancelled') RETURNING epoch"""
+
+# Attempts of an owner that is gone: their process died.
+ABANDON = """
+UPDATE attempts SET status = 'abandoned', finished_at = coalesce(finished_at, :now)
+WHERE thread_id = :id AND status = 'running'"""
+
+# running -> where it ended or stopped. The fence has checked the epoch.
+FINISH = """
+UPDATE threads SET status = :status, error = :error, waiting = :waiting, wake_at = :wake_at,
+       owner = NULL, updated_at = :now, finished_at = CASE WHEN :ended THEN :now END,
+       next = CASE WHEN :ended THEN '[]' ELSE next END
+WHERE id = :id"""
+
+END_ATTEMPTS = """
+UPDATE attempts SET status = :status, finished_at = :now,
+       seconds = coalesce(seconds, (:now - started_at) / 1e6)
+WHERE thread_id = :id AND status = 'running'"""
+
+# A checkpoint was stored: the thread's row points at it.
+POINT = "UPDATE threads SET checkpoint_id = ?, superstep = ?, next = ? WHERE id = ?"
+
+BEGIN_ATTEMPT = """
+INSERT INTO attempts (thread_id, superstep, key, step, visit, attempt, epoch, status, started_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, 'running', ?) RETURNING id"""
+
+# running -> succeeded; with KEEP_RESULT and STEP_DONE it is what "finished" means.
+SUCCEED_ATTEMPT = """
+UPDATE attempts SET status = 'succeeded', finished_at = ?, seconds = ?, progress = NULL
+WHERE id = ?"""
+KEEP_RESULT = """
+INSERT OR REPLACE INTO results (thread_id, ns, key, type, value) VALUES (?, ?, ?, ?, ?)"""
+STEP_DONE = "UPDATE threads SET done = done + 1, resumes = 0 WHERE id = ?"
+
+# running -> failed or timed_out.
+FAIL_ATTEMPT = """
+UPDATE attempts SET status = ?, finished_at = ?, seconds = ?, error = ?, is_last = ?,
+       due_at = ? WHERE id = ?"""
+
+# An attempt that asked a person something: the step runs again from its top when answered.
+FORGET_ATTEMPT = "DELETE FROM attempts WHERE id = ?"
+
+SET_PROGRESS = "UPDATE attempts SET progress = ? WHERE id = ?"
+
+# Results of a namespace are spent once the checkpoint that contains them is stored.
+SPEND_RESULTS = "DELETE FROM results WHERE thread_id = ?"
+SPEND_RESULTS_OF = """
+DELETE FROM results WHERE thread_id = ? AND (ns = ? OR substr(ns, 1, ?) = ?)"""
+
+RECALL_KEYS = "SELECT key FROM results WHERE thread_id = ?"
+RECALL = "SELECT type, value FROM results WHERE thread_id = ? AND key = ?"
+
+# What the wrapper must know of earlier attempts: those of supersteps that may be met again.
+PLACES = """
+SELECT key, max(attempt), max(visit), max(attempt * is_last), max(due_at) FROM attempts
+WHERE thread_id = ? AND superstep >= ? GROUP BY key"""
+VISITS = "SELECT step, max(visit) FROM attempts WHERE thread_id = ? GROUP BY step"
+
+LATEST_CHECKPOINT = """
+SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ?
+ORDER BY rowid DESC LIMIT 1"""
+
+# Reading.
+
+THREAD_COLUMNS = (
+    "id, thread, workflow, status, next, input, done, total, error, owner, epoch, waiting, "
+    "wake_at, slot, parent, created_at, started_at, updated_at, finished_at, superstep"
+)
+THREAD = f"SELECT {THREAD_COLUMNS} FROM threads WHERE thread = ?"
+FULL_ROW = "SELECT * FROM threads WHERE thread = ?"
+THREADS_BY_PREFIX = """
+SELECT thread FROM threads WHERE thread >= ? AND thread < ? ORDER BY thread LIMIT 11"""
+COUNT_BY_STATUS = "SELECT status, count(*) FROM threads GROUP BY status"
+RUNNING = "SELECT id, owner FROM threads WHERE status = 'running'"
+
+STEPS = """
+SELECT step, visit, status, attempt, started_at, finished_at, seconds, error, progress, key
+FROM attempts WHERE thread_id = ? ORDER BY id"""
+
+FINISHED_BRANCHES = """
+SELECT step FROM attempts
+WHERE thread_id = ? AND superstep > ? AND status IN ('succeeded', 'skipped')"""
+
+CHECKPOINT = """
+SELECT type, checkpoint FROM checkpoints
+WHERE thread_id = ? AND checkpoint_ns = '' AND checkpoint_id = ?"""

@@ -1,0 +1,281 @@
+"""Threads as the store holds them, read without LangGraph and without writing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from durajob.errors import AmbiguousThread, StoreDamaged, ThreadNotFound
+from durajob.model import (
+    AttemptStatus,
+    Owner,
+    Step,
+    StepError,
+    StepProgress,
+    Thread,
+    ThreadStatus,
+    Waiting,
+)
+from durajob.store import queries
+from durajob.store.driver import sqlite, translate
+from durajob.store.files import lock_path, open_for_reading
+from durajob.store.locks import LockFile
+from durajob.store.processes import is_alive
+
+
+class Reader:
+    """One look at a store; close it soon, a reader holds the log back."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the store at ``path``; raises NoStore or another StoreError."""
+        self.path = path
+        self._connection = open_for_reading(path)
+        try:
+            self._locks: LockFile | None = LockFile(lock_path(path), create=False)
+        except FileNotFoundError:
+            self._locks = None
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._connection.close()
+        if self._locks is not None:
+            self._locks.close()
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def resolve(self, name: str) -> str:
+        """The thread id that ``name`` is, or is the only prefix of.
+
+        Raises:
+            ThreadNotFound, AmbiguousThread.
+        """
+        if self._one(queries.THREAD, (name,)) is not None:
+            return name
+        matches = [] if not name else self._prefixed(name)
+        if len(matches) == 1:
+            return matches[0]
+        if not matches:
+            raise ThreadNotFound(f"no thread {name!r}", hint="durajob list")
+        shown = ", ".join(matches[:10]) + (", …" if len(matches) > 10 else "")
+        raise AmbiguousThread(
+            f"{name!r} could be any of: {shown}", hint="write more of the thread id"
+        )
+
+    def find(self, thread: str, *, whole: bool = False) -> Thread | None:
+        """The thread, with its state and steps if ``whole``; None when there is none."""
+        row = self._one(queries.THREAD, (thread,))
+        if row is None:
+            return None
+        if not whole:
+            return self._thread(row)
+        steps = tuple(self._steps(row[0], self._status(row) is ThreadStatus.RUNNING))
+        return self._thread(row, state=self._state(row), steps=steps)
+
+    def row(self, thread: str) -> Mapping[str, Any] | None:
+        """Every column of the thread's row, for whoever is about to claim it."""
+        try:
+            cursor = self._connection.execute(queries.FULL_ROW, (thread,))
+            values = cursor.fetchone()
+        except sqlite.Error as error:
+            raise translate(error, str(self.path)) from error
+        if values is None:
+            return None
+        return dict(zip([column[0] for column in cursor.description], values, strict=True))
+
+    def list(
+        self,
+        *,
+        statuses: Sequence[ThreadStatus] = (),
+        workflow: str | None = None,
+        since: int | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Thread]:
+        """Threads, newest first; those with any of ``statuses``, if some are given.
+
+        ``interrupted`` is derived, so it and ``running`` are told apart row by row.
+        """
+        where, values = [], []
+        if statuses:
+            stored = {_stored(status) for status in statuses}
+            where.append(f"status IN ({', '.join('?' * len(stored))})")
+            values.extend(sorted(stored))
+        if workflow is not None:
+            where.append("workflow = ?")
+            values.append(workflow)
+        if since is not None:
+            where.append("created_at >= ?")
+            values.append(since)
+        condition = f"WHERE {' AND '.join(where)}" if where else ""
+        order = f"SELECT {queries.THREAD_COLUMNS} FROM threads {condition} ORDER BY id DESC"
+        if limit is not None and not _needs_liveness(statuses):
+            order += f" LIMIT {limit}"
+        found = 0
+        for row in self._rows(order, values):
+            if limit is not None and found >= limit:
+                return
+            thread = self._thread(row)
+            if not statuses or thread.status in statuses:
+                found += 1
+                yield thread
+
+    def counts(self) -> dict[ThreadStatus, int]:
+        """How many threads have each status."""
+        counts = {status: 0 for status in ThreadStatus}
+        for status, count in self._rows(queries.COUNT_BY_STATUS, ()):
+            counts[ThreadStatus(status)] = count
+        if counts[ThreadStatus.RUNNING]:
+            for row, owner in self._rows(queries.RUNNING, ()):
+                if not self._is_driven(row, owner):
+                    counts[ThreadStatus.RUNNING] -= 1
+                    counts[ThreadStatus.INTERRUPTED] += 1
+        return counts
+
+    def workflows(self) -> list[str]:
+        """Names of the workflows that have threads."""
+        return [row[0] for row in self._rows("SELECT DISTINCT workflow FROM threads", ())]
+
+    def _prefixed(self, prefix: str) -> list[str]:
+        end = prefix[:-1] + chr(min(ord(prefix[-1]) + 1, 0x10FFFF))
+        return [row[0] for row in self._rows(queries.THREADS_BY_PREFIX, (prefix, end))]
+
+    def _one(self, query: str, values: Sequence[Any]) -> Any:
+        try:
+            return self._connection.execute(query, values).fetchone()
+        except (sqlite.Error, UnicodeError) as error:
+            if isinstance(error, UnicodeError):
+                return None
+            raise translate(error, str(self.path)) from error
+
+    def _rows(self, query: str, values: Sequence[Any]) -> Iterator[Any]:
+        try:
+            yield from self._connection.execute(query, values)
+        except sqlite.Error as error:
+            raise translate(error, str(self.path)) from error
+
+    def _is_driven(self, row: int, owner: str | None) -> bool:
+        if self._locks is not None:
+            return self._locks.thread_is_held(row)
+        # Without its lock file the store cannot say; the process can.
+        return owner is not None and is_alive(json.loads(owner))
+
+    def _status(self, row: Any) -> ThreadStatus:
+        status = ThreadStatus(row[3])
+        if status is ThreadStatus.RUNNING and not self._is_driven(row[0], row[9]):
+            return ThreadStatus.INTERRUPTED
+        return status
+
+    def _thread(
+        self,
+        row: Any,
+        *,
+        state: Mapping[str, Any] | None = None,
+        steps: tuple[Step, ...] | None = None,
+    ) -> Thread:
+        try:
+            status = self._status(row)
+            owner = json.loads(row[9]) if row[9] and status is ThreadStatus.RUNNING else None
+            return Thread(
+                thread=row[1],
+                workflow=row[2],
+                status=status,
+                next=() if row[4] == "[]" else self._next(row[0], row[19], json.loads(row[4])),
+                input=json.loads(row[5]),
+                done=row[6],
+                total=row[7],
+                error=None if row[8] is None else StepError(**json.loads(row[8])),
+                owner=None
+                if owner is None
+                else Owner(host=owner["host"], pid=owner["pid"], since=owner["since"]),
+                epoch=row[10],
+                waiting_for=()
+                if row[11] is None
+                else tuple(Waiting(**item) for item in json.loads(row[11])),
+                wake_at=row[12],
+                slot=row[13],
+                parent=row[14],
+                created_at=row[15],
+                started_at=row[16],
+                updated_at=row[17],
+                finished_at=row[18],
+                state=state,
+                steps=steps,
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise _unreadable(self.path, row[1], error) from error
+
+    def _next(self, row: int, superstep: int, pending: Any) -> tuple[str, ...]:
+        """The pending steps, fan-outs as their branches, without those that finished."""
+        finished = {
+            name for (name,) in self._rows(queries.FINISHED_BRANCHES, (row, superstep))
+        }
+        names = []
+        for name, branches in pending:
+            if branches is None:
+                names.append(name)
+            else:
+                names.extend(f"{name}[{index}]" for index in branches)
+        return tuple(name for name in names if name not in finished)
+
+    def _state(self, row: Any) -> Mapping[str, Any]:
+        from durajob.store.decode import channel_values
+
+        pointer = self._one("SELECT checkpoint_id FROM threads WHERE id = ?", (row[0],))[0]
+        if pointer is None:
+            return {}
+        stored = self._one(queries.CHECKPOINT, (row[1], pointer))
+        try:
+            return channel_values(*stored)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise _unreadable(self.path, row[1], error) from error
+
+    def _steps(self, row: int, driven: bool) -> Iterator[Step]:
+        places: dict[str, Any] = {}
+        counts: dict[str, int] = {}
+        begun: dict[str, int] = {}
+        for attempt in self._rows(queries.STEPS, (row,)):
+            key = attempt[9]
+            places[key] = attempt
+            counts[key] = attempt[3]
+            begun.setdefault(key, attempt[4])
+        for key, attempt in places.items():
+            status = AttemptStatus(attempt[2])
+            if status is AttemptStatus.RUNNING and not driven:
+                status = AttemptStatus.ABANDONED
+            yield Step(
+                step=attempt[0],
+                visit=attempt[1],
+                status=status,
+                attempts=counts[key],
+                started_at=begun[key],
+                finished_at=attempt[5],
+                seconds=attempt[6],
+                error=None if attempt[7] is None else _error(attempt[7]),
+                progress=None if attempt[8] is None else StepProgress(**json.loads(attempt[8])),
+            )
+
+
+def _error(text: str) -> StepError:
+    stored = json.loads(text)
+    return StepError(**{name: stored.get(name) for name in StepError.__dataclass_fields__})
+
+
+def _stored(status: ThreadStatus) -> str:
+    return "running" if status is ThreadStatus.INTERRUPTED else status.value
+
+
+def _needs_liveness(statuses: Sequence[ThreadStatus]) -> bool:
+    return (ThreadStatus.RUNNING in statuses) != (ThreadStatus.INTERRUPTED in statuses)
+
+
+def _unreadable(path: Path, thread: str, error: Exception) -> StoreDamaged:
+    return StoreDamaged(
+        f"the store {path} holds what cannot be read of thread {thread!r}: {error}",
+        hint=f"restore a copy of {os.path.basename(path)}; other threads may be whole",
+    )

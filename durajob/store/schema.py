@@ -1,0 +1,131 @@
+"""The tables of a SQLite store, and how an older store becomes today's.
+
+``threads`` has one row a thread: what was asked for (workflow, input), where it stands
+(status, next, the pointer to its latest checkpoint) and who drives it (owner, epoch). Its
+row id is never reused: it is the byte that an owner locks (``locks``).
+
+``attempts`` has one row a try of a step; ``results`` holds what a finished step returned
+until the checkpoint that contains it is stored. Together they are the ledger: a step has
+finished when the commit that marks its attempt ``succeeded`` and stores its result returned.
+
+``checkpoints`` and ``writes`` are LangGraph's own (langgraph-checkpoint-sqlite 3.1).
+
+``meta`` holds the store's id and ``commits``, which grows with every durable commit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+APPLICATION_ID = 0x64_6A_6F_62  # "djob"
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value NOT NULL
+) WITHOUT ROWID;
+INSERT INTO meta VALUES ('store_id', lower(hex(randomblob(16)))), ('commits', 0);
+
+CREATE TABLE threads (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    thread        TEXT NOT NULL UNIQUE,
+    workflow      TEXT NOT NULL,
+    definition    TEXT NOT NULL,   -- JSON: where the workflow was defined
+    shape         TEXT NOT NULL,   -- JSON: step names, edges and state schema
+    fingerprint   TEXT NOT NULL,   -- hash of the shape
+    environment   TEXT NOT NULL,   -- JSON: working folder, PATH, interpreter, version
+    input         TEXT NOT NULL,   -- JSON object
+    status        TEXT NOT NULL,
+    epoch         INTEGER NOT NULL DEFAULT 0,
+    resumes       INTEGER NOT NULL DEFAULT 0,  -- since a step last finished
+    checkpoint_id TEXT,
+    superstep     INTEGER NOT NULL DEFAULT -1,
+    next          TEXT NOT NULL DEFAULT '[]',  -- JSON: [[step, branches or null], …]
+    done          INTEGER NOT NULL DEFAULT 0,
+    total         INTEGER,
+    error         TEXT,
+    waiting       TEXT,
+    wake_at       INTEGER,
+    slot          TEXT,
+    parent        TEXT,
+    owner         TEXT,            -- JSON: host, pid, its start time, boot id, since
+    created_at    INTEGER NOT NULL,
+    started_at    INTEGER,
+    updated_at    INTEGER NOT NULL,
+    finished_at   INTEGER
+);
+CREATE INDEX threads_by_status ON threads (status, id);
+CREATE INDEX threads_by_workflow ON threads (workflow, id);
+
+CREATE TABLE attempts (
+    id          INTEGER PRIMARY KEY,
+    thread_id   INTEGER NOT NULL,
+    superstep   INTEGER NOT NULL,  -- of the top level
+    key         TEXT NOT NULL,     -- the place in the run
+    step        TEXT NOT NULL,     -- the name that people see
+    visit       INTEGER NOT NULL,
+    attempt     INTEGER NOT NULL,
+    epoch       INTEGER NOT NULL,
+    status      TEXT NOT NULL,
+    started_at  INTEGER NOT NULL,
+    finished_at INTEGER,
+    seconds     REAL,
+    error       TEXT,              -- JSON
+    is_last     INTEGER NOT NULL DEFAULT 0,  -- it failed, and no retry followed by itself
+    due_at      INTEGER,           -- when the attempt after it is due
+    progress    TEXT               -- JSON
+);
+CREATE UNIQUE INDEX attempts_by_place ON attempts (thread_id, superstep, key, attempt);
+
+CREATE TABLE results (
+    thread_id INTEGER NOT NULL,
+    ns        TEXT NOT NULL,       -- checkpoint namespace of the graph the step belongs to
+    key       TEXT NOT NULL,
+    type      TEXT NOT NULL,
+    value     BLOB NOT NULL,
+    PRIMARY KEY (thread_id, key)
+);
+
+CREATE TABLE checkpoints (
+    thread_id            TEXT NOT NULL,
+    checkpoint_ns        TEXT NOT NULL DEFAULT '',
+    checkpoint_id        TEXT NOT NULL,
+    parent_checkpoint_id TEXT,
+    type                 TEXT,
+    checkpoint           BLOB,
+    metadata             BLOB,
+    PRIMARY KEY (thread_id, checkpoint_ns, checkpoint_id)
+);
+CREATE TABLE writes (
+    thread_id     TEXT NOT NULL,
+    checkpoint_ns TEXT NOT NULL DEFAULT '',
+    checkpoint_id TEXT NOT NULL,
+    task_id       TEXT NOT NULL,
+    task_path     TEXT NOT NULL DEFAULT '',
+    idx           INTEGER NOT NULL,
+    channel       TEXT NOT NULL,
+    type          TEXT,
+    value         BLOB,
+    PRIMARY KEY (thread_id, checkpoint_ns, checkpoint_id, task_id, idx)
+);
+""",
+)
+"""One script for each version; the first makes version 1. A script only adds, so that an
+older durajob which is driving a thread meanwhile finds all that it knows."""
+
+VERSION = len(MIGRATIONS)
+
+
+def migrate(connection: Any, scripts: tuple[str, ...] = MIGRATIONS) -> None:
+    """Bring the store to version ``len(scripts)``, each step in one transaction.
+
+    The caller holds the store's migration lock.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    for number in range(version, len(scripts)):
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{scripts[number]}\n"
+            f"PRAGMA application_id = {APPLICATION_ID};\n"
+            f"PRAGMA user_version = {number + 1};\nCOMMIT;"
+        )

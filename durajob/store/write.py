@@ -1,0 +1,103 @@
+"""Admitting and claiming threads: what is written before, and by which, one owns a thread."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from durajob import clock
+from durajob.errors import Busy
+from durajob.store import queries
+from durajob.store.door import Door
+from durajob.store.driver import sqlite, translate
+from durajob.store.files import open_for_writing
+from durajob.store.processes import describe_self
+
+
+class Writer:
+    """A store open for writing. The locks taken through it are held until it is closed."""
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        """Open the store, creating or migrating it where needed; see ``files``."""
+        self.path = path
+        self._connection, self.locks = open_for_writing(path, create=create)
+
+    def close(self) -> None:
+        """Let go of the files and of every lock."""
+        try:
+            self._connection.close()
+        except sqlite.Error as error:
+            raise translate(error, str(self.path)) from error
+        finally:
+            self.locks.close()
+
+    def admit(self, row: Mapping[str, Any]) -> bool:
+        """Make the thread's row durable; False when the thread id is taken.
+
+        ``row`` names the parameters of ``queries.ADMIT`` but ``now``.
+        """
+        values = {**row, "now": clock.now()}
+        return self._transact(lambda cursor: cursor.execute(queries.ADMIT, values).fetchone())
+
+    def claim(self, row: int, changes: Mapping[str, Any]) -> Door | None:
+        """Make this process the owner of a thread whose lock it holds.
+
+        ``changes`` names the parameters of ``queries.CLAIM`` but ``id``, ``now``, ``owner``.
+        Returns None when the thread has meanwhile ended for good.
+        """
+        now = clock.now()
+        values = {**changes, "id": row, "now": now, "owner": json.dumps(describe_self(now))}
+
+        def claim(cursor: Any) -> Any:
+            cursor.execute(queries.ABANDON, {"id": row, "now": now})
+            return cursor.execute(queries.CLAIM, values).fetchone()
+
+        epoch = self._transact(claim)
+        if not epoch:
+            return None
+        return Door(self._connection, self.locks, self.path, row=row, epoch=epoch[0])
+
+    def take_lock(self, row: int) -> None:
+        """Take the thread's lock.
+
+        Raises:
+            Busy: when another process holds it.
+        """
+        if not self.locks.try_thread(row):
+            raise Busy(describe_owner(self._connection, row), hint="durajob status shows it")
+
+    def _transact(self, operation: Any) -> Any:
+        connection = self._connection
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                cursor = connection.cursor()
+                value = operation(cursor)
+                commits = cursor.execute(queries.COUNT_COMMIT).fetchone()[0]
+                store_id = cursor.execute(queries.STORE_ID).fetchone()[0]
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            self.locks.write_commits(store_id, commits)
+        except (sqlite.Error, OSError) as error:
+            raise translate(error, str(self.path)) from error
+        return value
+
+
+def describe_owner(connection: Any, row: int) -> str:
+    """Who owns a thread, as a sentence."""
+    thread, owner = connection.execute(
+        "SELECT thread, owner FROM threads WHERE id = ?", (row,)
+    ).fetchone()
+    if owner is None:
+        return f"thread {thread} is held by another process, or by a program that its last left"
+    told = json.loads(owner)
+    since = clock.to_rfc3339(told["since"])
+    return f"thread {thread} is driven by process {told['pid']} on {told['host']} since {since}"
+
+
