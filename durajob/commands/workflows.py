@@ -14,7 +14,11 @@ def workflows(*, settings: Settings) -> Workflows:
         ConfigError: when the workflows.toml is not right.
     """
     definitions = Registry(settings.file).definitions()
-    hidden = [each.name for each in definitions if each.source != "built-in" and is_hiding(each)]
+    hidden = [
+        each.name
+        for each in definitions
+        if each.name in BUILT_IN and each.target != BUILT_IN[each.name].target
+    ]
     return Workflows(
         workflows=tuple(info(each) for each in definitions),
         file=str(settings.file) if settings.file else None,
@@ -32,9 +36,3 @@ def info(definition: Definition) -> WorkflowInfo:
         description=definition.description,
         thread=definition.thread,
     )
-
-
-def is_hiding(definition: Definition) -> bool:
-    """Whether a definition of a workflows.toml stands before another built-in workflow."""
-    place, _ = BUILT_IN.get(definition.name, ("", ""))
-    return bool(place) and definition.target != f"durajob.examples.{place}"

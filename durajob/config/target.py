@@ -47,7 +47,8 @@ class Target:
         place = Path(self.file) if self.file else Path(*(self.module or "").split("."))
         stem = place.stem if self.file else place.name
         attribute = self.attribute.rpartition(".")[2]
-        said = [name for name in (attribute, stem, place.parent.name) if name not in _NOTHING_SAID]
+        parts = (attribute, stem, place.parent.name)
+        said = [name for name in parts if name and name not in _NOTHING_SAID]
         candidates = (*said[:1], stem, f"{stem}.{attribute}")
         return tuple(dict.fromkeys(_label(name) for name in candidates))
 

@@ -98,18 +98,19 @@ def _read(path: Path) -> bytes:
         raise ConfigError(f"{path}: {problem}", hint=hint) from error
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
-    with open(descriptor, "rb") as file:
+    try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
-            raise ConfigError(
-                f"{path}: is a folder, not a file", hint="name the workflows.toml in it with -f"
-            )
+            hint = "name the workflows.toml in it with -f"
+            raise ConfigError(f"{path}: is a folder, not a file", hint=hint)
         if not stat.S_ISREG(mode):
             raise ConfigError(f"{path}: is not a regular file", hint="name a file with -f")
-        try:
+        with open(descriptor, "rb", closefd=False) as file:
             content = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise _unreadable(path, error) from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    finally:
+        os.close(descriptor)
     if len(content) > MAX_BYTES:
         raise ConfigError(
             f"{path}: is larger than {MAX_BYTES // 1024} KiB, the most that is taken",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,19 +17,6 @@ if TYPE_CHECKING:
     from durajob.config.specs import Config, WorkflowSpec
 
 OnBusy = Literal["fail", "skip", "wait"]
-
-BUILT_IN: Mapping[str, tuple[str, str]] = {
-    "durable": ("durable:workflow", "three tasks in a row: kill it, resume it"),
-    "retry": ("retry:workflow", "a call that fails at random, with backoff"),
-    "idempotent": ("idempotent:workflow", "a request processed once, however often"),
-    "timeout": ("timeout:workflow", "a step that outlives its limit is killed"),
-    "locked": ("locked:workflow", "steps of several threads that never overlap"),
-    "saga": ("saga:workflow", "an order whose steps are undone when one fails"),
-    "backup": ("backup:workflow", "copy a folder tree into a content-addressed store"),
-    "restore": ("restore:workflow", "bring back a tree that backup stored"),
-}
-"""Where each built-in workflow stands in ``durajob.examples``, and the line that ``workflows``
-shows, kept here so that listing them imports none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +38,37 @@ class Definition:
     max_running: int | None = None  # threads of the store that run at once
     policies: Mapping[str, StepPolicy] = field(default_factory=dict)  # as workflows.toml says
     default_retry: Mapping[str, Any] = field(default_factory=dict)  # numbers of RetryPolicy
+
+
+def _built_in(name: str, description: str, *, thread: str | None = None) -> Definition:
+    return Definition(
+        name=name,
+        source="built-in",
+        target=f"durajob.examples.{name}:workflow",
+        description=description,
+        thread=thread,
+    )
+
+
+BUILT_IN: Mapping[str, Definition] = {
+    each.name: each
+    for each in (
+        _built_in("durable", "three tasks in a row: kill it, resume it"),
+        _built_in("retry", "a call that fails at random, with backoff"),
+        _built_in(
+            "idempotent",
+            "a request processed once, however often",
+            thread="idempotent-{input[request_id]}",
+        ),
+        _built_in("timeout", "a step that outlives its limit is killed"),
+        _built_in("locked", "steps of several threads that never overlap"),
+        _built_in("saga", "an order whose steps are undone when one fails"),
+        _built_in("backup", "a folder into a content-addressed store"),
+        _built_in("restore", "a backup, back in an empty folder"),
+    )
+}
+"""The built-in workflows by name. What ``workflows`` shows of them stands here, so that listing
+them imports none."""
 
 
 class Registry:
@@ -90,9 +108,7 @@ class Registry:
         if spec is not None:
             return self._of_spec(name, spec)
         if name in BUILT_IN:
-            place, description = BUILT_IN[name]
-            target = f"durajob.examples.{place}"
-            return self._define(name, "built-in", target, description=description)
+            return replace(BUILT_IN[name], **self._defaults())
         raise WorkflowNotFound(f"no workflow {_shown(name)}", hint=self._hint(name))
 
     def _hint(self, name: str) -> str:
@@ -110,17 +126,17 @@ class Registry:
             for key in ("on_busy", "timeout", "concurrency", "max_resumes")
             if (value := getattr(spec, key)) is not None
         }
-        return self._define(
-            name,
-            str(self._file),
-            spec.graph,
+        return Definition(
+            name=name,
+            source=str(self._file),
+            target=spec.graph,
             base=self._file.parent if self._file else None,
             description=spec.description,
             thread=spec.thread,
             input=spec.input,
             on_change=spec.on_change,
             policies=step_policies(config.defaults, spec) if config else {},
-            **given,
+            **(self._defaults() | given),
         )
 
     def _of_target(self, text: str) -> Definition:
@@ -135,25 +151,26 @@ class Registry:
         free = [label for label in target.labels if label not in taken]
         name = free[0] if free else f"{target.labels[0][:91]}-{digest}"
         base = self._file.parent if self._file else None
-        return self._define(name, "target", str(target), base=base)
+        return Definition(
+            name=name, source="target", target=str(target), base=base, **self._defaults()
+        )
 
-    def _define(self, name: str, source: str, target: str, **given: Any) -> Definition:
-        """A definition with the file's ``[defaults]`` under what is ``given``."""
-        from_defaults: dict[str, Any] = {}
+    def _defaults(self) -> dict[str, Any]:
+        """The file's ``[defaults]``, as fields of a definition."""
         config = self._read()
-        if config is not None:
-            from durajob.config.load import retry_numbers
+        if config is None:
+            return {}
+        from durajob.config.load import retry_numbers
 
-            defaults = config.defaults
-            from_defaults = {
-                "on_busy": defaults.on_busy,
-                "timeout": defaults.timeout,
-                "concurrency": defaults.concurrency,
-                "max_resumes": defaults.max_resumes,
-                "max_running": defaults.max_running,
-                "default_retry": retry_numbers(defaults.retry),
-            }
-        return Definition(name=name, source=source, target=target, **(from_defaults | given))
+        defaults = config.defaults
+        return {
+            "on_busy": defaults.on_busy,
+            "timeout": defaults.timeout,
+            "concurrency": defaults.concurrency,
+            "max_resumes": defaults.max_resumes,
+            "max_running": defaults.max_running,
+            "default_retry": retry_numbers(defaults.retry),
+        }
 
     def _specs(self) -> Mapping[str, WorkflowSpec]:
         config = self._read()
