@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
-from collections.abc import Callable
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -20,15 +18,14 @@ from benchmarks.measure import (
     GRAPHS,
     PEERS,
     PYTHON,
+    Taken,
     environment,
     machine,
-    output,
     report,
+    run_for_output,
     take_turns,
     workplace,
 )
-
-Run = Callable[[], float]
 
 
 def main(*, quick: bool) -> None:
@@ -52,35 +49,33 @@ def main(*, quick: bool) -> None:
 
 
 class Side:
-    """One contender on one graph: gives the seconds of its process, keeps those of its driving."""
+    """One contender on one graph: gives what its process took, keeps what its driving took."""
 
     def __init__(self, side: str, graph: str, steps: int, folder: Path) -> None:
-        self.driving: list[float] = []
+        self.driving: list[Taken] = []
         self._side, self._graph, self._folder = side, graph, folder
         self._steps = steps
         self._numbers = count()
 
-    def __call__(self) -> float:
+    def __call__(self) -> Taken:
         store = self._folder / f"{self._side}-{self._graph}-{next(self._numbers)}.db"
         env = environment(self._folder, store) | {"BENCH_STEPS": str(self._steps)}
         argv = (
             durajob_argv(self._graph) if self._side == "durajob" else plain_argv(self._graph, store)
         )
-        began = time.perf_counter()
-        printed = output(argv, cwd=self._folder, env=env)
-        took = time.perf_counter() - began
+        taken, printed = run_for_output(argv, cwd=self._folder, env=env)
         if self._side == "durajob":
             thread = json.loads(printed)["data"]["thread"]
             assert thread["state"]["done"] == self._steps, thread["state"]
             began_at, ended_at = (
                 datetime.fromisoformat(thread[key]) for key in ("started_at", "finished_at")
             )
-            self.driving.append((ended_at - began_at).total_seconds())
+            self.driving.append(Taken(wall=(ended_at - began_at).total_seconds()))
         else:
-            self.driving.append(float(printed))
+            self.driving.append(Taken(wall=float(printed)))
         for left in self._folder.glob(f"{store.name}*"):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-        return took
+        return taken
 
 
 def durajob_argv(graph: str) -> list[str]:

@@ -13,7 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.drive import durajob_argv, plain_argv
-from benchmarks.measure import DURAJOB, GRAPHS, environment, machine, missed, report, workplace
+from benchmarks.measure import (
+    DURAJOB,
+    GRAPHS,
+    Taken,
+    environment,
+    machine,
+    missed,
+    report,
+    workplace,
+)
 
 IN_FLIGHT = 4
 """Steps that durajob runs at once, and so the most that may run again."""
@@ -31,8 +40,8 @@ def main(*, quick: bool) -> None:
             again, first, next_first = _kill_and_resume(
                 durajob_argv("fanout"), [DURAJOB, "resume", "bench", "--json"], store, tasks
             )
-            fresh.append(first)
-            resumed.append(next_first)
+            fresh.append(Taken(wall=first))
+            resumed.append(Taken(wall=next_first))
             verdict = "ok" if again <= IN_FLIGHT else "MISSED"
             if again > IN_FLIGHT:
                 missed.append("ran again")

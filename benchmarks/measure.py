@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 PEERS = Path(__file__).parent / "peers"
@@ -48,50 +50,62 @@ def environment(folder: Path, store: Path | None = None) -> dict[str, str]:
     return environ
 
 
-def run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> float:
-    """Seconds that a process takes from its start to its end; it must exit with 0."""
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """Seconds that something took, by the clock and, where known, of the processors."""
+
+    wall: float
+    cpu: float | None = None
+
+
+def run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Taken:
+    """What a process takes from its start to its end; it must exit with 0."""
+    return run_for_output(argv, cwd=cwd, env=env)[0]
+
+
+def run_for_output(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> tuple[Taken, str]:
+    """What a process takes, and what it prints; it must exit with 0."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
-    done = subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True)
-    took = time.perf_counter() - began
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(argv)}: exit {done.returncode}\n{done.stderr.decode()}")
-    return took
-
-
-def output(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> str:
-    """What a process prints; it must exit with 0."""
-    done = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    wall = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(argv)}: exit {done.returncode}\n{done.stderr}")
-    return done.stdout
+    cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return Taken(wall=wall, cpu=cpu), done.stdout
 
 
 def take_turns(
-    contenders: Mapping[str, Callable[[], float]], *, rounds: int, warm_up: int = 1
-) -> dict[str, list[float]]:
-    """Let every contender run once a round; what comes back are the seconds each returned."""
+    contenders: Mapping[str, Callable[[], Taken]], *, rounds: int, warm_up: int = 1
+) -> dict[str, list[Taken]]:
+    """Let every contender run once a round; what comes back is what each took."""
     for _ in range(warm_up):
         for contender in contenders.values():
             contender()
-    taken: dict[str, list[float]] = {name: [] for name in contenders}
+    taken: dict[str, list[Taken]] = {name: [] for name in contenders}
     for number in range(rounds):
         for name in list(contenders)[:: 1 if number % 2 == 0 else -1]:
             taken[name].append(contenders[name]())
     return taken
 
 
-def report(title: str, ours: Sequence[float], theirs: Sequence[float], *, target: float) -> None:
+def report(title: str, ours: Sequence[Taken], theirs: Sequence[Taken], *, target: float) -> None:
     """One line: the median of the pairs' ratios, the medians themselves, and the target."""
-    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-    verdict = "ok" if ratio <= target else "MISSED"
+    ratio = _ratio([a.wall for a in ours], [b.wall for b in theirs])
     if ratio > target:
         missed.append(title)
-    print(
-        f"{title:<58} {ratio:6.2f} x  (target {target:g})  {verdict:<6}"
-        f"  {_ms(statistics.median(ours))} / {_ms(statistics.median(theirs))}"
-        f"   best {min(ours) / min(theirs):.2f} x, {len(ours)} pairs",
-        flush=True,
+    line = (
+        f"{title:<46} {ratio:6.2f} x (target {target:g}) {'MISSED' if ratio > target else 'ok':<6} "
+        f"{_ms([a.wall for a in ours])} / {_ms([b.wall for b in theirs])}"
     )
+    our_cpu = [a.cpu for a in ours if a.cpu is not None]
+    their_cpu = [b.cpu for b in theirs if b.cpu is not None]
+    if our_cpu and their_cpu:
+        line += f"; processor time {_ratio(our_cpu, their_cpu):.2f} x"
+    print(f"{line}; {len(ours)} pairs", flush=True)
 
 
 def machine(folder: Path) -> str:
@@ -114,5 +128,10 @@ def machine(folder: Path) -> str:
     )
 
 
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms" if seconds < 10 else f"{seconds:.1f} s"
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def _ms(seconds: Sequence[float]) -> str:
+    median = statistics.median(seconds)
+    return f"{median * 1000:.1f} ms" if median < 1 else f"{median:.2f} s"

@@ -15,6 +15,7 @@ from benchmarks.measure import (
     DURAJOB,
     PEERS,
     PYTHON,
+    Taken,
     environment,
     machine,
     report,
@@ -37,7 +38,7 @@ def main(*, quick: bool) -> None:
             bare = [PYTHON, str(PEERS / "bare_read.py"), *arguments]
             ours = [DURAJOB, *arguments, "--json"]
 
-            def on(argv: list[str], count: int) -> Callable[[], float]:
+            def on(argv: list[str], count: int) -> Callable[[], Taken]:
                 env = environment(folder, stores[count])
                 env["BENCH_STORE"] = str(stores[count])
                 return partial(run, argv, cwd=folder, env=env)

@@ -1,5 +1,4 @@
-"""What ``durajob start`` adds to what LangGraph itself needs, and what it costs to find a
-thread completed."""
+"""What ``durajob start`` costs beside plain LangGraph, and beside ``status``."""
 
 from __future__ import annotations
 
@@ -11,6 +10,7 @@ from benchmarks.measure import (
     DURAJOB,
     PEERS,
     PYTHON,
+    Taken,
     environment,
     machine,
     report,
@@ -28,11 +28,11 @@ def main(*, quick: bool) -> None:
         env = environment(folder, store)
         numbers = count()
 
-        def start() -> float:
+        def start() -> Taken:
             argv = [DURAJOB, "start", "durable", "-t", f"job-{next(numbers)}", "-i", "seconds:=0"]
             return run(argv, cwd=folder, env=env)
 
-        def bare() -> float:
+        def bare() -> Taken:
             argv = [PYTHON, str(PEERS / "durable.py"), str(folder / "bare.db"), str(next(numbers))]
             return run(argv, cwd=folder, env=env)
 
@@ -40,6 +40,7 @@ def main(*, quick: bool) -> None:
         report("start durable / bare LangGraph", taken["durajob"], taken["bare"], target=1.1)
 
         found = [DURAJOB, "start", "durable", "-t", "job-0", "--on-exists", "resume"]
+        found += ["-i", "seconds:=0"]
         _turns_of_reads(folder, env, found, [DURAJOB, "status", "job-0"], 11 if quick else 41)
 
 
