@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from durajob.config.toml import STORE_KEYS, Document, read_document
 from durajob.errors import ConfigError, DurajobError, UnsafePermissions, UsageError
 
 FILE_NAME = "workflows.toml"
@@ -109,7 +108,7 @@ def _store(option: str | None, file: Path | None) -> StoreLocation:
     if variable:
         return _location(variable, _here(), UsageError, "DURAJOB_STORE")
     if file is not None:
-        return _store_of(read_document(file))
+        return _store_in(file)
     folder = _xdg("XDG_DATA_HOME", ".local/share")
     if folder is None:
         raise UsageError(
@@ -119,21 +118,23 @@ def _store(option: str | None, file: Path | None) -> StoreLocation:
     return _sqlite(folder / "durajob" / "durajob.db")
 
 
-def _store_of(document: Document) -> StoreLocation:
+def _store_in(file: Path) -> StoreLocation:
     """``[store] url``. A slip in this table is refused even here: it would be another store."""
+    from durajob.config.toml import STORE_KEYS, read_document  # a store named by hand needs none
+
+    document = read_document(file)
     table = document.tables.get("store", {})
     if not isinstance(table, dict):
         raise document.error(("store",), "must be a table", hint='[store], then url = "…"')
     for key in table:
         if key not in STORE_KEYS:
             raise document.unknown_key(("store", key), STORE_KEYS)
-    folder = document.path.parent
     url = table.get("url")
     if url is None:
-        return _sqlite(folder / ".durajob" / "durajob.db")
+        return _sqlite(file.parent / ".durajob" / "durajob.db")
     if not isinstance(url, str):
         raise document.error(("store", "url"), "must be a string", hint=STORE_RULE)
-    return _location(url, folder, ConfigError, document.place(("store", "url")))
+    return _location(url, file.parent, ConfigError, document.place(("store", "url")))
 
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")

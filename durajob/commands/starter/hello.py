@@ -38,8 +38,8 @@ def invite(state: Hello) -> Hello:
 @workflow.map(over="people", collect="greetings", share=["greeting"])
 def greet(name: str, shared: Hello) -> str:
     """Runs once for each of the people, several at a time, and each is saved by itself."""
-    for tenth in range(10):
-        progress(tenth, 10, f"greeting {name}")
+    for part in range(15):
+        progress(part, 15, f"greeting {name}")
         time.sleep(0.1)  # what takes long in a real workflow
     return f"{shared['greeting']}, {name}!"
 
