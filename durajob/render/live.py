@@ -87,7 +87,7 @@ class Live:
 
     def _header(self) -> Text:
         tally = self._tally
-        elapsed = format_duration(clock.monotonic() - tally.began)
+        elapsed = format_duration(tally.elapsed)
         look = marks.THREAD[tally.status] if tally.status else self._spinner()
         text = Text.assemble(
             (f"{look.mark} ", look.style),

@@ -123,11 +123,11 @@ class Printer:
             self._say_error(_step_failure(result.thread, step_error))
             self._say_hint("log", step_error.log)
         elif result.error is not None:
-            self._say_error(result.error.message)
+            self._say_error(result.error.message, "" if _paused(result) else "error: ")
             if result.error.hint != result.next_command:
                 self._say_hint("hint", result.error.hint)
         elif isinstance(result, ThreadResult):
-            self._say_error(f"thread {result.thread.thread} is {result.thread.status.value}")
+            self._say_error(f"thread {result.thread.thread} is {result.thread.status.value}", "")
 
     def _summary(self, thread: Thread, elapsed: float | None) -> str:
         look = marks.THREAD[thread.status]
@@ -143,8 +143,8 @@ class Printer:
     def _line(self, text: str) -> None:
         self.out.write(text + "\n")
 
-    def _say_error(self, message: str) -> None:
-        head = self._styled("error: ", marks.ERROR)
+    def _say_error(self, message: str, head: str = "error: ") -> None:
+        head = self._styled(head, marks.ERROR)
         self.err.write(f"{head}{one_line(message)}\n", patience=_PATIENCE)
 
     def _say_hint(self, label: str, text: str | None) -> None:
@@ -158,6 +158,12 @@ class Printer:
 
 def _failed(result: ThreadResult) -> bool:
     return result.thread.status is ThreadStatus.FAILED
+
+
+def _paused(result: Result) -> bool:
+    """Whether the thread only waits for its next turn: nothing went wrong."""
+    pauses = (ThreadStatus.STOPPED, ThreadStatus.SLEEPING, ThreadStatus.WAITING)
+    return isinstance(result, ThreadResult) and result.thread.status in pauses
 
 
 def _step_failure(thread: Thread, error: StepError) -> str:

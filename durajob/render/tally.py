@@ -70,7 +70,8 @@ class Tally:
     """The whole thread."""
 
     def __init__(self) -> None:
-        self.began = clock.monotonic()
+        self._began = clock.monotonic()
+        self._ended_at: float | None = None
         self.thread = ""
         self.workflow = ""
         self.resumed = False
@@ -79,6 +80,11 @@ class Tally:
         self.total: int | None = None
         self.rows: dict[str, Row] = {}
         self._expected: Counter[str] = Counter()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the thread was claimed, up to where it was left."""
+        return (self._ended_at or clock.monotonic()) - self._began
 
     def take(self, event: Event) -> None:
         """Learn from an event."""
@@ -94,10 +100,12 @@ class Tally:
                 running.progress = event.progress
         elif isinstance(event, ThreadClaimed):
             self.thread, self.workflow = event.thread, event.workflow
+            self._began = clock.monotonic()
             self.resumed, self.done, self.total = event.resumed, event.done, event.total
             self._expected.update(group_of(s) for s in event.next if group_of(s) != s)
         elif isinstance(event, ThreadLeft):
             self.thread, self.status = event.thread, event.status
+            self._ended_at = clock.monotonic()
 
     def _row(self, step: str) -> Row:
         group = group_of(step)

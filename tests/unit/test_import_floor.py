@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import Durajob
+
 ROOT = Path(__file__).parents[2]
 STUB = Path(__file__).parent / "cli_stub.py"
 
@@ -60,6 +62,31 @@ def test_the_command_line_itself_loads_nothing_heavy(
     )
     assert status == done.returncode, done.stderr
     assert set() == HEAVY & set(loaded.read_text().splitlines())
+
+
+@pytest.mark.parametrize(
+    "args", [("status", "t"), ("status", "--json"), ("list", "--json"), ("list",)]
+)
+def test_real_reads_load_nothing_heavy(
+    args: tuple[str, ...], durajob: Durajob, tmp_path: Path
+) -> None:
+    """With a real store behind them, reads need neither LangGraph nor anything else heavy."""
+    store = f"sqlite:///{tmp_path}/store.db"
+    durajob.run("--store", store, "start", "saga", "-t", "t", "-q", check=0)
+    program = (
+        "import sys; from durajob.cli import main; status = main(sys.argv[1:]);"
+        "sys.stderr.write('\\n'.join(sys.modules)); sys.exit(status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--store", store, *args],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (0, True) == (done.returncode, "durajob.store" in done.stderr.splitlines()), done.stderr
+    # Showing one thread whole decodes its state; a list of threads does not.
+    needed = {"ormsgpack"} if args == ("status", "t") else set()
+    assert needed == HEAVY & set(done.stderr.splitlines())
 
 
 def test_only_the_verb_that_was_called_is_loaded(tmp_path: Path) -> None:
