@@ -26,11 +26,12 @@ Report = Callable[[int], None]
 
 def prepare(target: bytes) -> None:
     """Make the folders of a store; nobody else may read what is kept there."""
-    os.makedirs(target, mode=0o700, exist_ok=True)
+    if not os.path.isdir(target):
+        os.makedirs(target, mode=0o700, exist_ok=True)
+        _sync_folder(os.path.dirname(target))
     for name in (b"objects", b"partial"):
         os.makedirs(os.path.join(target, name), mode=0o700, exist_ok=True)
     _sync_folder(target)
-    _sync_folder(os.path.dirname(target))
 
 
 def object_path(target: bytes, sha256: str) -> bytes:
@@ -53,7 +54,6 @@ def keep(
     sha256, size = digest(source, report=report)
     path = object_path(target, sha256)
     if again or not _is_there(path, size):
-        os.lseek(source, 0, os.SEEK_SET)
         with partial(target) as (descriptor, name):
             # The digest of this reading counts: the file may have changed since the first.
             sha256, size = copy(source, descriptor, report=report)
@@ -84,7 +84,7 @@ def is_whole(target: bytes, sha256: str, size: int) -> bool:
 
 
 def digest(source: int, *, report: Report = lambda count: None) -> tuple[str, int]:
-    """The SHA-256 and the size of the rest of an open file."""
+    """The SHA-256 and the size of an open file, from its beginning."""
     sha256, size = hashlib.sha256(), 0
     for piece in _pieces(source, report):
         sha256.update(piece)
@@ -93,7 +93,7 @@ def digest(source: int, *, report: Report = lambda count: None) -> tuple[str, in
 
 
 def copy(source: int, to: int, *, report: Report = lambda count: None) -> tuple[str, int]:
-    """Copy the rest of ``source`` into the empty file ``to``, fsynced; its digest and size.
+    """Copy the open file ``source`` into the empty file ``to``, fsynced; its digest and size.
 
     Long runs of zeros become holes, so that a sparse file stays one.
     """
@@ -157,13 +157,17 @@ def sweep(target: bytes) -> None:
 
 
 def _pieces(source: int, report: Report) -> Iterator[bytes]:
-    while True:
+    # Up to the size that it has now: a file may grow for as long as one reads.
+    rest = os.fstat(source).st_size
+    os.lseek(source, 0, os.SEEK_SET)
+    while rest > 0:
         try:
-            piece = os.read(source, PIECE)
+            piece = os.read(source, min(PIECE, rest))
         except OSError as error:
             raise Unreadable(error_name(error)) from error
         if not piece:
             return
+        rest -= len(piece)
         report(len(piece))
         yield piece
 

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
 from durajob.errors import ConfigError
-from durajob.model import RetryPolicy, StepPolicy, is_thread_id
+from durajob.model import is_thread_id
+from durajob.policies import RetryPolicy, StepPolicy
 from durajob.workflow.retry import Retry, parse_retry
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Workflow(Generic[S]):
         Args:
             after: the step that must have finished first; of several, all of them; None for
                 a step that is there from the start. Unless said: the step declared before,
-                or for a step that a branch leads to, that branch alone.
+                or for a step that an earlier one branches to, that branch alone.
             after_any: run when any one of these has finished: where branches meet again.
             name: unless said, the function's name.
             retry: when and how to try again; see ``Retry``.

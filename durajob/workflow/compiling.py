@@ -75,7 +75,14 @@ class _Shape:
             )
             for choice in choices
         ]
-        chosen = {to for branch in branches for to in branch.to.values()}
+        # A branch that leads back makes a loop; the step is first reached as it was declared.
+        order = {name: number for number, name in enumerate(steps)}
+        chosen = {
+            to
+            for branch in branches
+            for to in branch.to.values()
+            if to is not None and order[to] > order[branch.after]
+        }
         return cls(
             where=where,
             before={step.name: find.before(step, step.name in chosen) for step in steps.values()},

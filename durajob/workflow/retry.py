@@ -11,7 +11,7 @@ from typing import Any, Required, TypedDict
 
 from durajob.durations import parse_duration
 from durajob.errors import ConfigError
-from durajob.model import RetryPolicy
+from durajob.policies import RetryPolicy
 
 MAX_ATTEMPTS = 1000
 MAX_FACTOR = 100.0
