@@ -1,16 +1,18 @@
 """The words of durajob as types: what a thread is, what a step is, what a command returns.
 
 The standard library only; nothing here knows of SQL, LangGraph or a terminal. Records are
-frozen. Times are microseconds since the epoch (``clock``), durations are seconds.
+frozen and made by keyword. Those that every command needs are named tuples: a frozen
+dataclass takes five times as long to come into being, at each start of the program. Times are
+microseconds since the epoch (``clock``), durations are seconds.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 
 class ThreadStatus(str, Enum):
@@ -55,8 +57,7 @@ def is_thread_id(text: str) -> bool:
     return _THREAD_ID.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """The process that drives a thread."""
 
     host: str
@@ -64,8 +65,7 @@ class Owner:
     since: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepError:
+class StepError(NamedTuple):
     """Why a step failed: ``step`` is None when no single step is to blame."""
 
     step: str | None
@@ -75,23 +75,21 @@ class StepError:
     log: str | None = None  # path of the attempt's log file
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step as a thread has met it: all attempts at one place in the run."""
 
     step: str
-    visit: int = 1  # a loop visits a step again
     status: AttemptStatus
     attempts: int
     started_at: int | None
     finished_at: int | None
     seconds: float | None
+    visit: int = 1  # a loop visits a step again
     error: StepError | None = None
     progress: StepProgress | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepProgress:
+class StepProgress(NamedTuple):
     """What a running step last said of itself."""
 
     done: float
@@ -99,8 +97,7 @@ class StepProgress:
     note: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """What a waiting thread asks of a person."""
 
     id: str
@@ -110,8 +107,7 @@ class Waiting:
     expires_at: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Thread:
+class Thread(NamedTuple):
     """One durable execution of a workflow, as read at one instant."""
 
     thread: str
@@ -124,40 +120,19 @@ class Thread:
     error: StepError | None
     owner: Owner | None
     epoch: int
-    waiting_for: tuple[Waiting, ...] = ()
-    wake_at: int | None = None
-    slot: str | None = None
-    parent: str | None = None
     created_at: int
     started_at: int | None
     updated_at: int
     finished_at: int | None
+    waiting_for: tuple[Waiting, ...] = ()
+    wake_at: int | None = None
+    slot: str | None = None
+    parent: str | None = None
     state: Mapping[str, Any] | None = None  # None where it was not asked for
     steps: tuple[Step, ...] | None = None  # None where it was not asked for
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RetryPolicy:
-    """When and how a failed step is tried again; what to retry on is always said."""
-
-    attempts: int = 3
-    wait: float = 1.0  # seconds before the second attempt
-    factor: float = 2.0  # each further wait is so many times longer
-    max_wait: float = 300.0
-    jitter: bool = True  # each wait is a random part of its length, from half to all of it
-    on: tuple[type[BaseException] | str | Callable[[BaseException], bool], ...]
-    """Classes, names (``ConnectionError``, ``module:Class``) or predicates."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepPolicy:
-    """What durajob does around one step."""
-
-    retry: RetryPolicy | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ErrorInfo:
+class ErrorInfo(NamedTuple):
     """An error as the envelope shows it."""
 
     code: str
@@ -205,124 +180,3 @@ class Overview(Result):
     attention: Sequence[Thread]  # waiting, failed and interrupted threads, newest first
     store: str
     exists: bool = True
-
-
-# What happens while a thread is driven, in the order in which it happens.
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
-    """Something a person who watches a thread wants to see; ``at`` is wall-clock time."""
-
-    thread: str
-    at: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ThreadClaimed(Event):
-    """This process drives the thread from now on."""
-
-    workflow: str
-    epoch: int
-    resumed: bool  # whether an earlier process had begun it
-    next: tuple[str, ...]
-    done: int
-    total: int | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepStarted(Event):
-    step: str
-    visit: int
-    attempt: int
-    max_attempts: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepFinished(Event):
-    step: str
-    visit: int
-    attempt: int
-    seconds: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepFailed(Event):
-    """An attempt failed; ``retry_in`` is None when it was the last."""
-
-    step: str
-    visit: int
-    attempt: int
-    seconds: float
-    error: StepError
-    retry_in: float | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepProgressed(Event):
-    step: str
-    visit: int
-    progress: StepProgress
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepPrinted(Event):
-    """A line that a step wrote to its standard output or error."""
-
-    step: str
-    line: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Notice(Event):
-    """A sentence for the person who watches: a wait, a stop that was asked for."""
-
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ThreadLeft(Event):
-    """This process no longer drives the thread."""
-
-    status: ThreadStatus
-
-
-class Observer(Protocol):
-    """Who watches a thread being driven. Must return at once and never raise."""
-
-    def notify(self, event: Event, /) -> None: ...
-
-
-class Silent:
-    """An observer that looks away."""
-
-    def notify(self, event: Event, /) -> None:
-        """Do nothing."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WorkflowInfo:
-    """One workflow of the registry, as ``workflows`` and ``validate`` show it."""
-
-    name: str
-    source: str  # "built-in", or the path of the workflows.toml
-    target: str
-    description: str
-    thread: str | None = None
-    problem: ErrorInfo | None = None  # set by validate
-    steps: tuple[str, ...] = field(default=())  # set by validate
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Workflows(Result):
-    """The answer to ``workflows`` and ``validate``."""
-
-    workflows: Sequence[WorkflowInfo]
-    file: str | None  # the workflows.toml in use
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Initialised(Result):
-    """The answer to ``init``."""
-
-    created: Sequence[str]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import Forked
 from tests.harness import Durajob
 
 _SCRUBBED = (
@@ -36,5 +37,13 @@ def scrubbed(
 def durajob(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Durajob]:
     """The installed ``durajob`` command, run in ``tmp_path``."""
     command = Durajob(folder=tmp_path_factory.mktemp("output"), cwd=tmp_path)
+    yield command
+    command.clear_away()
+
+
+@pytest.fixture
+def forked(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forked]:
+    """The durajob command in forked processes, run in ``tmp_path``."""
+    command = Forked(folder=tmp_path_factory.mktemp("forked"), cwd=tmp_path)
     yield command
     command.clear_away()

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         error = ErrorInfo(code="interrupted", message="interrupted")
         return session.printer().error(error, 130)
     except DurajobError as error:
-        return _refused(session, error)
+        return session.refused(error)
     except Exception as error:
         return _bug(session, error)
     finally:
@@ -53,11 +53,6 @@ def _run(session: Session, arguments: list[str]) -> int:
         if session.begun:
             raise
         return 0  # nobody took the help text
-
-
-def _refused(session: Session, error: DurajobError) -> int:
-    info = ErrorInfo(code=error.code, message=error.message, hint=error.hint)
-    return session.printer().error(info, error.exit_status, details=_traceback(session, error))
 
 
 def _bug(session: Session, error: Exception) -> int:

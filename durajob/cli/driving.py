@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from durajob import clock
 from durajob.cli.session import Session
 from durajob.engine import signals
-from durajob.model import Event, Observer, ThreadClaimed, ThreadResult
+from durajob.engine.environment import OtherInterpreter
+from durajob.errors import DurajobError
+from durajob.events import Event, Observer, ThreadClaimed
+from durajob.model import ThreadResult
 from durajob.render.pump import Painter, Pump
+from durajob.render.sink import abandon_unwritten
 
 
-def drive(session: Session, call: Callable[[Observer], ThreadResult]) -> int:
-    """Run ``call`` with an observer that suits the terminal; the exit status."""
+def drive(session: Session, call: Callable[[Observer], ThreadResult]) -> NoReturn:
+    """Run ``call`` with an observer that suits the terminal, and end the process.
+
+    All that matters is in the store by then. The interpreter is not wound down: that takes
+    longer than a short job, and a step that was abandoned would hold it up for ever.
+    """
+    try:
+        status = _drive(session, call)
+    except OtherInterpreter as error:
+        status = _hand_over(session, error)
+    except DurajobError as error:
+        status = session.refused(error)
+    abandon_unwritten()
+    os._exit(status)
+
+
+def _hand_over(session: Session, error: OtherInterpreter) -> int:
+    """Run the same command line with the interpreter that the thread was started with."""
+    if os.environ.get(_HANDED_OVER) == error.executable:
+        return session.refused(error)
+    os.environ[_HANDED_OVER] = error.executable
+    abandon_unwritten()
+    try:
+        os.execv(error.executable, [error.executable, "-P", "-m", "durajob", *sys.argv[1:]])
+    except OSError:
+        return session.refused(error)
+
+
+def _drive(session: Session, call: Callable[[Observer], ThreadResult]) -> int:
     watcher = _Watcher(None if session.quiet else Pump(lambda: _painter(session)))
     printer = session.printer()
 
@@ -27,6 +61,10 @@ def drive(session: Session, call: Callable[[Observer], ThreadResult]) -> int:
         signals.before_abort.remove(abort)
         watcher.close(2.0)
     return printer.driven(result, elapsed=watcher.elapsed())
+
+
+_HANDED_OVER = "DURAJOB_INTERPRETER"
+"""Set while the command runs with the thread's interpreter, so that it is handed over once."""
 
 
 class _Watcher:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from durajob.errors import DurajobError
+from durajob.model import ErrorInfo
 from durajob.render.printer import Printer
 from durajob.render.sink import Sink
 
@@ -56,6 +58,16 @@ class Session:
             out_color=self._has_color(self.out),
             err_color=self._has_color(self.err),
         )
+
+    def refused(self, error: DurajobError) -> int:
+        """Show an error that left no result; its exit status."""
+        info = ErrorInfo(code=error.code, message=error.message, hint=error.hint)
+        details = ""
+        if self.debug:
+            import traceback
+
+            details = "".join(traceback.format_exception(error))
+        return self.printer().error(info, error.exit_status, details=details)
 
     def wants_live_view(self) -> bool:
         """Whether a view that changes in place is of use to anybody."""

@@ -21,7 +21,7 @@ def drive_detached(thread: str, options: Options, settings: Settings) -> ThreadR
     """Have a new process resume ``thread``; returns at once."""
     logs = log_folder(settings.store.path)
     logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "durajob", "--store", settings.store.url]
+    command = [sys.executable, "-P", "-m", "durajob", "--store", settings.store.url]
     if settings.file is not None:
         command += ["--file", str(settings.file)]
     command += ["resume", "--quiet", "--on-busy", options.on_busy]

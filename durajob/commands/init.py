@@ -8,6 +8,7 @@ import shlex
 from contextlib import suppress
 from pathlib import Path
 
+from durajob.catalogue import Initialised
 from durajob.config.settings import FILE_NAME
 from durajob.errors import (
     ConfigError,
@@ -17,7 +18,6 @@ from durajob.errors import (
     StoreReadOnly,
     UnsafePermissions,
 )
-from durajob.model import Initialised
 
 STARTER = ("hello.py", FILE_NAME)
 """What is written, the workflows.toml last: where it stands, the rest stands too."""

@@ -82,9 +82,7 @@ def _read_bytes(name: str) -> bytes:
 def _read_pair(pair: str) -> tuple[str, Any]:
     key, separator, text = pair.partition("=")
     if not separator or key in ("", ":"):
-        raise UsageError(
-            f"malformed -i {pair[:100]!r}", hint="write -i KEY=TEXT or -i KEY:=JSON"
-        )
+        raise UsageError(f"malformed -i {pair[:100]!r}", hint="write -i KEY=TEXT or -i KEY:=JSON")
     if _is_not_utf8(pair):
         raise InputError(f"-i {key!r} is not UTF-8", hint="give bytes as a file's path instead")
     if not key.endswith(":"):

@@ -18,7 +18,7 @@ def list_threads(
     status: Sequence[str],
     workflow: str | None,
     since: str | None,
-    limit: int,
+    limit: str,
 ) -> ThreadList:
     """The newest ``limit`` threads that match; none, and said so, where there is no store.
 
@@ -27,17 +27,16 @@ def list_threads(
     """
     statuses = tuple(_status(text) for text in status)
     after = _since(since)
-    if limit < 1:
-        raise UsageError(f"--limit {limit}: it is 1 or more")
+    most = _limit(limit)
     url = settings.store.url
     try:
         with Reader(settings.store.path) as reader:
             found = list(
-                reader.list(statuses=statuses, workflow=workflow, since=after, limit=limit + 1)
+                reader.threads(statuses=statuses, workflow=workflow, since=after, limit=most + 1)
             )
     except NoStore:
         return ThreadList(threads=(), store=url, exists=False)
-    return ThreadList(threads=tuple(found[:limit]), store=url, more=len(found) > limit)
+    return ThreadList(threads=tuple(found[:most]), store=url, more=len(found) > most)
 
 
 def _status(text: str) -> ThreadStatus:
@@ -46,6 +45,12 @@ def _status(text: str) -> ThreadStatus:
     except ValueError as error:
         choices = ", ".join(each.value for each in ThreadStatus)
         raise UsageError(f"--status {text!r}: it is one of {choices}") from error
+
+
+def _limit(text: str) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 1_000_000_000:
+        return int(text)
+    raise UsageError(f"--limit {text[:40]!r}: it is a whole number, 1 or more")
 
 
 def _since(text: str | None) -> int | None:

@@ -6,7 +6,8 @@ from durajob.commands import running
 from durajob.commands.running import Options
 from durajob.config.settings import Settings
 from durajob.errors import NoStore, ThreadNotFound
-from durajob.model import Observer, ThreadResult
+from durajob.events import Observer
+from durajob.model import ThreadResult
 from durajob.store.read import Reader
 
 

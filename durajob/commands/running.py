@@ -13,7 +13,8 @@ from durajob import clock
 from durajob.config.settings import Settings
 from durajob.durations import parse_duration
 from durajob.errors import Busy, UsageError
-from durajob.model import ErrorInfo, Observer, Thread, ThreadResult, ThreadStatus
+from durajob.events import Observer
+from durajob.model import ErrorInfo, Thread, ThreadResult, ThreadStatus
 from durajob.store.read import Reader
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ def run_existing(
     if not options.here:
         environment.restore(json.loads(row["environment"]), thread)
     definition = definition_of(row, options, settings)
-    return run(thread, definition, settings=settings, options=options, observer=observer, drain=drain)
+    return run(
+        thread, definition, settings=settings, options=options, observer=observer, drain=drain
+    )
 
 
 def run(

@@ -14,7 +14,8 @@ from durajob.commands.inputs import read_input
 from durajob.commands.running import Options
 from durajob.config.settings import Settings
 from durajob.errors import InputDiffers, InvalidThreadId, NoStore, ThreadExists, UsageError
-from durajob.model import THREAD_ID_RULE, Observer, ThreadResult, is_thread_id
+from durajob.events import Observer
+from durajob.model import THREAD_ID_RULE, ThreadResult, is_thread_id
 from durajob.store.read import Reader
 
 if TYPE_CHECKING:
@@ -183,9 +184,7 @@ def _thread_id(
         from durajob.config.template import render_thread_id
 
         when = slot or clock.to_datetime(clock.now()).astimezone().replace(second=0, microsecond=0)
-        text = render_thread_id(
-            definition.thread, workflow=definition.name, slot=when, input=given
-        )
+        text = render_thread_id(definition.thread, workflow=definition.name, slot=when, input=given)
         return text, True
     now = clock.to_datetime(clock.now()).astimezone()
     random = "".join(secrets.choice("abcdefghijkmnpqrstuvwxyz23456789") for _ in range(4))

@@ -23,13 +23,13 @@ def status(thread: str | None, *, settings: Settings) -> ThreadResult | Overview
             if thread is None:
                 return Overview(
                     counts=reader.counts(),
-                    attention=tuple(reader.list(statuses=_ATTENTION, limit=_SHOWN)),
+                    attention=tuple(reader.threads(statuses=_ATTENTION, limit=_SHOWN)),
                     store=settings.store.url,
                 )
             found = reader.find(reader.resolve(thread), whole=True)
     except NoStore as error:
         if thread is None:
-            counts = {each: 0 for each in ThreadStatus}
+            counts = dict.fromkeys(ThreadStatus, 0)
             return Overview(counts=counts, attention=(), store=settings.store.url, exists=False)
         raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
     assert found is not None, "it was just resolved"

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from durajob.catalogue import WorkflowInfo, Workflows
 from durajob.commands.workflows import info
 from durajob.config.settings import Settings
 from durajob.errors import ConfigError, DurajobError, TargetError, WorkflowNotFound
-from durajob.model import ErrorInfo, WorkflowInfo, Workflows
+from durajob.model import ErrorInfo
 from durajob.registry import BUILT_IN, Definition, Registry, load
 from durajob.registry.imports import is_users
 

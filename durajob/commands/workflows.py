@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from durajob.catalogue import WorkflowInfo, Workflows
 from durajob.config.settings import Settings
-from durajob.model import WorkflowInfo, Workflows
 from durajob.registry import BUILT_IN, Definition, Registry
 
 

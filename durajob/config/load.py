@@ -27,7 +27,7 @@ from durajob.config.template import FIELDS, template_fields
 from durajob.config.toml import Document, read_document
 from durajob.durations import format_duration, parse_duration
 from durajob.errors import ConfigError
-from durajob.model import RetryPolicy, StepPolicy
+from durajob.policies import RetryPolicy, StepPolicy
 
 S = TypeVar("S", bound=msgspec.Struct)
 

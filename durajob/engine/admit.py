@@ -35,9 +35,7 @@ def admit(
     )
 
 
-def definition_columns(
-    definition: Definition, shape: Shape, file: str | None
-) -> dict[str, Any]:
+def definition_columns(definition: Definition, shape: Shape, file: str | None) -> dict[str, Any]:
     """How a row says what it runs, and under what: written at admission and at each claim."""
     name = definition.target if definition.source == "target" else definition.name
     return {

@@ -18,7 +18,7 @@ from durajob.engine.drive import Job
 from durajob.engine.graph import Shape
 from durajob.engine.signals import Drain
 from durajob.errors import Busy, DefinitionChanged, DurajobError, StoreDamaged
-from durajob.model import Notice, Observer
+from durajob.events import Notice, Observer
 from durajob.registry import Definition, Loaded
 from durajob.store.files import log_folder
 from durajob.store.read import Reader
@@ -119,9 +119,7 @@ def _row(thread: str, writer: Writer) -> Mapping[str, Any]:
     return row
 
 
-def _take_lock(
-    request: Claim, writer: Writer, row: int, observer: Observer, drain: Drain
-) -> None:
+def _take_lock(request: Claim, writer: Writer, row: int, observer: Observer, drain: Drain) -> None:
     told = False
     while True:
         if drain.requested:

@@ -31,15 +31,9 @@ from durajob.engine.pool import Drained, Pool
 from durajob.engine.signals import Drain
 from durajob.engine.step import Around, Run, StepRunnable, around, place_of
 from durajob.errors import Busy, InternalError, OwnershipLost, StorageError, StoreError
-from durajob.model import (
-    AttemptStatus,
-    Observer,
-    StepError,
-    StepPolicy,
-    ThreadClaimed,
-    ThreadLeft,
-    ThreadStatus,
-)
+from durajob.events import Notice, Observer, ThreadClaimed, ThreadLeft
+from durajob.model import AttemptStatus, StepError, ThreadStatus
+from durajob.policies import StepPolicy
 from durajob.registry import Loaded
 from durajob.store.door import Door
 from durajob.store.ledger import Ledger
@@ -112,10 +106,17 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
             total=job.total,
         )
     )
+    drain.on_request(partial(_say_stopping, job.thread, observer))
     with captured():
         outcome = _supervise(partial(_run_graph, job, run), run, job, deadline)
     observer.notify(ThreadLeft(thread=job.thread, at=clock.now(), status=outcome.status))
     return outcome
+
+
+def _say_stopping(thread: str, observer: Observer, reason: str) -> None:
+    text = f"asked to stop ({reason}): the steps in flight finish, the rest waits for a resume"
+    if reason != "timeout":
+        observer.notify(Notice(thread=thread, at=clock.now(), text=text))
 
 
 def _supervise(work: Any, run: Run, job: Job, deadline: float | None) -> Outcome:
@@ -144,9 +145,7 @@ def _cut_off(run: Run, job: Job, ended: threading.Event, box: dict[str, Any]) ->
     run.drain.request("timeout")
     if ended.wait(0.05):
         outcome = _unpack(box)
-        return Outcome(
-            status=outcome.status, timed_out=outcome.status is ThreadStatus.STOPPED
-        )
+        return Outcome(status=outcome.status, timed_out=outcome.status is ThreadStatus.STOPPED)
     try:
         run.ledger.finish("stopped", attempts=AttemptStatus.TIMED_OUT)
     finally:
@@ -173,9 +172,7 @@ def _run_graph(job: Job, run: Run) -> Outcome:
     given = dict(job.input) if job.pointer is None else None
     error: BaseException | None = None
     try:
-        for _ in compiled.stream(
-            given, config, stream_mode=[], durability="sync", control=control
-        ):
+        for _ in compiled.stream(given, config, stream_mode=[], durability="sync", control=control):
             pass
     except BaseException as raised:
         error = raised
@@ -237,12 +234,11 @@ def _compile(job: Job, run: Run) -> Pregel[Any, Any, Any, Any]:
         wrapped = graphs.wrap(builder, policies={}, step=step, inner=inner, outer=names)
         return _Subgraph(name, wrapped.compile(name=node.name), run, job.concurrency)
 
-    wrapped = graphs.wrap(
-        job.loaded.builder, policies=job.loaded.policies, step=step, inner=inner
-    )
+    wrapped = graphs.wrap(job.loaded.builder, policies=job.loaded.policies, step=step, inner=inner)
     compiled = wrapped.compile(checkpointer=saver)
     run.serde = compiled.checkpointer.serde  # type: ignore[union-attr] # the saver given above
-    run.progress.pending = partial(graphs.pending_steps, compiled)
+    entries = graphs.entry_steps(job.loaded.builder)
+    run.progress.pending = partial(graphs.pending_steps, compiled, entries)
     run.progress.delta_channels = graphs.delta_channels(compiled)
     return compiled
 
@@ -250,10 +246,8 @@ def _compile(job: Job, run: Run) -> Pregel[Any, Any, Any, Any]:
 class _Subgraph(Runnable[Any, Any]):
     """A subgraph node: entered, not wrapped; its own steps are."""
 
-    def __init__(
-        self, name: str, graph: Pregel[Any, Any, Any, Any], run: Run, width: int
-    ) -> None:
-        self.name = name
+    def __init__(self, name: str, graph: Pregel[Any, Any, Any, Any], run: Run, width: int) -> None:
+        self._name = name
         self._graph = graph
         self._run = run
         self._width = width
@@ -261,11 +255,9 @@ class _Subgraph(Runnable[Any, Any]):
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Run the inner graph with a pool of its own: this call occupies a place in ours."""
         assert config is not None
-        place = place_of(self.name, config)
+        place = place_of(self._name, config)
         pool = Pool(self._width, self._run.drain, self._run.is_finished)
-        token = around.set(
-            Around(key=place.key, step=place.step, superstep=place.superstep)
-        )
+        token = around.set(Around(key=place.key, step=place.step, superstep=place.superstep))
         inner: RunnableConfig = {
             **config,
             "configurable": {**config["configurable"], _SUBMIT: lambda: pool.submit},

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.channels import DeltaChannel
@@ -22,7 +22,7 @@ from langgraph.pregel import Pregel
 from langgraph.types import Command, Send
 
 from durajob.errors import TargetError, UnknownNextStep
-from durajob.model import RetryPolicy, StepPolicy
+from durajob.policies import RetryPolicy, StepPolicy
 from durajob.store.saver import Pending
 
 _TASKS = "__pregel_tasks"
@@ -58,7 +58,8 @@ class Shape:
             new = [_word(item) for item in now if item not in past]
             if gone or new:
                 told.append(
-                    f"{part}: " + ", ".join([f"-{item}" for item in gone] + [f"+{item}" for item in new])
+                    f"{part}: "
+                    + ", ".join([f"-{item}" for item in gone] + [f"+{item}" for item in new])
                 )
         return "; ".join(told)
 
@@ -73,7 +74,7 @@ def describe(builder: StateGraph[Any, Any, Any, Any]) -> Shape:
         builder.validate()
     except ValueError as error:
         raise TargetError(f"the graph is not whole: {error}") from error
-    edges = [[start, end] for start, end in builder.edges]
+    edges: list[list[Any]] = [[start, end] for start, end in builder.edges]
     edges += [[list(starts), end] for starts, end in builder.waiting_edges]
     for start, branches in builder.branches.items():
         for name, branch in branches.items():
@@ -83,8 +84,12 @@ def describe(builder: StateGraph[Any, Any, Any, Any]) -> Shape:
         "edges": sorted(edges, key=json.dumps),
         "state": sorted(f"{name}: {_channel(one)}" for name, one in builder.channels.items()),
     }
-    entries = tuple((end, None) for start, end in sorted(builder.edges) if start == START)
-    return Shape(parts=parts, entries=entries, total=_total(builder))
+    return Shape(parts=parts, entries=entry_steps(builder), total=_total(builder))
+
+
+def entry_steps(builder: StateGraph[Any, Any, Any, Any]) -> Pending:
+    """The steps that a fresh thread begins with; none where a router chooses them."""
+    return tuple((end, None) for start, end in sorted(builder.edges) if start == START)
 
 
 def wrap(
@@ -116,10 +121,9 @@ def wrap(
         if isinstance(node, Pregel):
             runnable = inner(name, node, names)
         else:
-            runnable = step(name, node, policy, check)
-        wrapped.nodes[name] = replace(
-            spec, runnable=runnable, retry_policy=None, cache_policy=None
-        )
+            # add_node has made a Runnable of whatever it was given.
+            runnable = step(name, cast("Runnable[Any, Any]", node), policy, check)
+        wrapped.nodes[name] = replace(spec, runnable=runnable, retry_policy=None, cache_policy=None)
     wrapped.branches = type(builder.branches)(dict)
     for start, branches in builder.branches.items():
         for name, branch in branches.items():
@@ -156,10 +160,13 @@ def delta_channels(graph: Pregel[Any, Any, Any, Any]) -> frozenset[str]:
     )
 
 
-def pending_steps(graph: Pregel[Any, Any, Any, Any], checkpoint: Mapping[str, Any]) -> Pending:
+def pending_steps(
+    graph: Pregel[Any, Any, Any, Any], entries: Pending, checkpoint: Mapping[str, Any]
+) -> Pending:
     """The steps that come after a checkpoint, as LangGraph will find them.
 
     LangGraph's own search prepares every task of a fan-out; this one only names them.
+    ``entries`` are those that come after the very first checkpoint, which holds the input.
     """
     pending: list[tuple[str, list[int] | None]] = []
     branches: dict[str, list[int]] = {}
@@ -181,6 +188,8 @@ def pending_steps(graph: Pregel[Any, Any, Any, Any], checkpoint: Mapping[str, An
             if version is None or (known and version <= known.get(channel, type(version)())):
                 continue
             if _is_available(graph, channel, values):
+                if name == START:
+                    return entries
                 pending.append((name, None))
                 break
     return pending
@@ -263,12 +272,12 @@ def _total(builder: StateGraph[Any, Any, Any, Any]) -> int | None:
         for start in starts:
             follows.setdefault(start, set()).add(end)
     order, state = 0, dict[str, bool]()  # True while a step is on the current path
-    stack = [(START, iter(follows.get(START, ())))]
+    stack: list[tuple[str, Iterator[str]]] = [(START, iter(follows.get(START, ())))]
     state[START] = True
     while stack:
         name, ends = stack[-1]
-        end = next(ends, None)
-        if end is None:
+        end = next(ends, "")
+        if not end:
             state[name] = False
             stack.pop()
         elif end != END and end not in state:

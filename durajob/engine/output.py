@@ -12,7 +12,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -91,11 +91,9 @@ class _Router(io.TextIOBase):
         if context is not None:
             context.print(text)
         else:
-            try:
+            # A reader that is gone does not decide whether a job goes on.
+            with suppress(OSError, ValueError):
                 self._fallback.write(text)
-            except (OSError, ValueError):
-                # A reader that is gone does not decide whether a job goes on.
-                pass
         return len(text)
 
     def fileno(self) -> int:

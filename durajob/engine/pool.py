@@ -105,7 +105,8 @@ class Pool:
 
     def _work(self) -> None:
         while (task := self._next()) is not None:
-            value, error = None, None
+            value: Any = None
+            error: BaseException | None = None
             if task.future.cancelled():
                 pass
             elif self._drain.requested:

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 ABORTED = 130
@@ -82,8 +82,6 @@ def watch(drain: Drain) -> Iterator[None]:
 
 def _abort() -> None:
     for call in before_abort:
-        try:
+        with suppress(Exception):  # nothing may keep the process from ending now
             call()
-        except Exception:  # noqa: BLE001, S110 - nothing may keep the process from ending now
-            pass
     os._exit(ABORTED)

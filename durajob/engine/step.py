@@ -25,18 +25,16 @@ from durajob.engine.output import AttemptLog
 from durajob.engine.pool import Drained
 from durajob.engine.signals import Drain
 from durajob.errors import DurajobError, ResultNotStorable, StepFault
-from durajob.model import (
-    AttemptStatus,
+from durajob.events import (
     Observer,
-    StepError,
     StepFailed,
     StepFinished,
-    StepPolicy,
     StepPrinted,
-    StepProgress,
     StepProgressed,
     StepStarted,
 )
+from durajob.model import AttemptStatus, StepError, StepProgress
+from durajob.policies import StepPolicy
 from durajob.steps.context import current
 from durajob.steps.retry import plan, run_with_retries
 from durajob.store.ledger import MAX_VALUE, Attempt, Ledger, Place
@@ -85,7 +83,7 @@ class StepRunnable(Runnable[Any, Any]):
     def __init__(
         self, name: str, node: Runnable[Any, Any], policy: StepPolicy, check: Check, run: Run
     ) -> None:
-        self.name = name
+        self._name = name
         self._policy = policy
         self._check = check
         self._run = run
@@ -101,7 +99,7 @@ class StepRunnable(Runnable[Any, Any]):
         """Answer from the ledger, or run the step until it has finished or failed for good."""
         run = self._run
         assert config is not None
-        place = place_of(self.name, config)
+        place = place_of(self._name, config)
         run.progress.in_ledger.add(config["configurable"]["__pregel_task_id"])
         if run.ledger.has(place.key):
             return run.serde.loads_typed(run.ledger.recall(place.key))
@@ -300,12 +298,12 @@ def place_of(name: str, config: RunnableConfig) -> Place:
     metadata = config["metadata"]
     path, number = metadata["langgraph_path"], metadata["langgraph_step"]
     outer = around.get()
-    if path[0] == _PULL:
+    if len(path) > 3:
+        step = f"{name}({path[1]})"  # an error handler, and what failed
+    elif path[0] == _PULL:
         step = name
-    elif len(path) == 2:
-        step = f"{name}[{path[1]}]"
     else:
-        step = f"{name}({','.join(map(str, path[1:]))})"
+        step = f"{name}[{path[1]}]"
     key = f"{number}:{step}"
     ns = metadata["langgraph_checkpoint_ns"].rpartition("|")[0]
     if outer is None:

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from durajob.errors import Busy
@@ -41,10 +42,8 @@ def end_owner(thread: str, owner: Mapping[str, Any] | None) -> None:
             children = descendants(pid)
             signal.pidfd_send_signal(handle, signal.SIGKILL)
             for child in children:
-                try:
+                with suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
             if not select.select([handle], [], [], _SECONDS)[0]:
                 raise Busy(
                     f"process {pid}, which owns thread {thread}, does not die",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from durajob.config.names import nearest
 from durajob.config.target import TARGET_RULE, parse_target
 from durajob.errors import TargetError, WorkflowNotFound
-from durajob.model import StepPolicy
+from durajob.policies import StepPolicy
 
 if TYPE_CHECKING:
     from durajob.config.specs import Config, WorkflowSpec

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from durajob.config.names import nearest
 from durajob.config.target import Target, parse_target
 from durajob.errors import ConfigError, TargetError
-from durajob.model import StepPolicy
+from durajob.policies import StepPolicy
 from durajob.registry.definitions import Definition
 from durajob.registry.imports import contained, import_target, users
 

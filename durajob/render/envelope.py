@@ -13,12 +13,11 @@ import json
 import math
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durajob import clock
 from durajob.model import (
     ErrorInfo,
-    Initialised,
     Overview,
     Owner,
     Result,
@@ -30,9 +29,10 @@ from durajob.model import (
     ThreadResult,
     ThreadStatus,
     Waiting,
-    WorkflowInfo,
-    Workflows,
 )
+
+if TYPE_CHECKING:
+    from durajob.catalogue import WorkflowInfo
 
 VERSION = 1
 _DEEPEST = 100
@@ -90,6 +90,8 @@ def _data(result: Result) -> Any:
             "threads": [_thread(thread, whole=False) for thread in result.attention],
             "store": result.store,
         }
+    from durajob.catalogue import Initialised, Workflows
+
     if isinstance(result, Workflows):
         return {"workflows": [_workflow(w) for w in result.workflows], "file": result.file}
     if isinstance(result, Initialised):

@@ -6,7 +6,7 @@ from collections import Counter
 
 from durajob import clock
 from durajob.durations import format_duration
-from durajob.model import (
+from durajob.events import (
     Event,
     Notice,
     StepFailed,

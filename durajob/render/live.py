@@ -11,7 +11,8 @@ from rich.text import Text
 
 from durajob import clock
 from durajob.durations import format_duration
-from durajob.model import AttemptStatus, Event, Notice, StepPrinted, StepProgress
+from durajob.events import Event, Notice, StepPrinted
+from durajob.model import AttemptStatus, StepProgress
 from durajob.render import marks
 from durajob.render.lines import branches_text
 from durajob.render.marks import Look

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from durajob import clock
 from durajob.durations import format_duration
 from durajob.model import (
     AttemptStatus,
-    Initialised,
     Overview,
     Result,
     Step,
@@ -24,12 +23,13 @@ from durajob.model import (
     ThreadList,
     ThreadResult,
     ThreadStatus,
-    WorkflowInfo,
-    Workflows,
 )
 from durajob.render import marks
 from durajob.render.envelope import json_text
 from durajob.render.text import age, cut, moment, number, one_line
+
+if TYPE_CHECKING:
+    from durajob.catalogue import WorkflowInfo
 
 MANY_BRANCHES = 20
 """A step with more branches than this is shown as one row, and its failures."""
@@ -82,6 +82,8 @@ def pages(result: Result, *, now: int, terminal: bool) -> list[Block]:
         return [_thread_grid(result.threads, now, terminal)] if result.threads else []
     if isinstance(result, Overview):
         return _overview(result, now, terminal)
+    from durajob.catalogue import Initialised, Workflows
+
     if isinstance(result, Workflows):
         return [_workflow_grid(result.workflows)] if result.workflows else []
     if isinstance(result, Initialised):

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from durajob.model import Event, StepPrinted, StepProgressed
+from durajob.events import Event, StepPrinted, StepProgressed
 
 MANY = 10_000
 """Events waiting, from which on progress and printed lines are dropped."""

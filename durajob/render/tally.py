@@ -10,18 +10,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from durajob import clock
-from durajob.model import (
+from durajob.events import (
     Event,
-    StepError,
     StepFailed,
     StepFinished,
-    StepProgress,
     StepProgressed,
     StepStarted,
     ThreadClaimed,
     ThreadLeft,
-    ThreadStatus,
 )
+from durajob.model import StepError, StepProgress, ThreadStatus
 from durajob.render.pages import group_of
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
-from durajob.model import RetryPolicy
+from durajob.policies import RetryPolicy
 
 
 class Try(Protocol):

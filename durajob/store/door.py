@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -141,11 +141,9 @@ class Door:
             raise
         self._commit()
         if durable:
-            try:
+            # The counter only helps to notice a lost log; it may lag behind.
+            with suppress(OSError):
                 self._lock_file.write_commits(self._store_id, commits)
-            except OSError:
-                # The counter only helps to notice a lost log; it may lag behind.
-                pass
         for request in batch:
             request.done = True
 

@@ -84,9 +84,7 @@ def translate(error: BaseException, path: str) -> DurajobError:
             hint="nothing was changed; restore a copy, or name another store with --store",
         )
     if code == _FULL:
-        return DiskFull(
-            f"no space left for the store {path}", hint="free some space, then resume"
-        )
+        return DiskFull(f"no space left for the store {path}", hint="free some space, then resume")
     if code == _READONLY:
         return StoreReadOnly(
             f"the store {path} cannot be written: {text}",
@@ -120,9 +118,7 @@ def _translate_os(error: OSError, path: str) -> DurajobError:
 
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(
-            f"no space left for the store {path}", hint="free some space, then resume"
-        )
+        return DiskFull(f"no space left for the store {path}", hint="free some space, then resume")
     if error.errno == errno.EROFS:
         return StoreReadOnly(
             f"the store {path} cannot be written: {reason}",

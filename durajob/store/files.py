@@ -158,7 +158,7 @@ def _open_or_create(path: Path, lock: LockFile) -> Any:
 def _connect(path: Path, mode: str) -> Any:
     from urllib.parse import quote
 
-    connection = sqlite.connect(
+    return sqlite.connect(
         f"file:{quote(str(path))}?{mode}",
         uri=True,
         timeout=BUSY_SECONDS,
@@ -166,7 +166,6 @@ def _connect(path: Path, mode: str) -> Any:
         check_same_thread=False,
         cached_statements=256,
     )
-    return connection
 
 
 def _check_version(connection: Any, path: Path) -> int:
@@ -240,4 +239,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-

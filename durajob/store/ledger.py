@@ -56,9 +56,7 @@ class Ledger:
         """Read what may be met again: the places after the checkpoint of ``superstep``."""
         self._door = door
         with door.reading() as cursor:
-            self._finished = {
-                key for (key,) in cursor.execute(queries.RECALL_KEYS, (door.row,))
-            }
+            self._finished = {key for (key,) in cursor.execute(queries.RECALL_KEYS, (door.row,))}
             self._places = {
                 key: Past(attempts=attempts, visit=visit, spent=spent, due_at=due_at)
                 for key, attempts, visit, spent, due_at in cursor.execute(
@@ -97,9 +95,7 @@ class Ledger:
             lambda cursor: cursor.execute(queries.BEGIN_ATTEMPT, values).fetchone()[0],
             durable=False,
         )
-        return Attempt(
-            row=row, number=number, visit=visit, place=place, began=clock.monotonic()
-        )
+        return Attempt(row=row, number=number, visit=visit, place=place, began=clock.monotonic())
 
     def succeed(self, attempt: Attempt, kind: str, value: bytes) -> float:
         """The ledger commit: when it returns, the step has finished. Gives its seconds."""
@@ -125,15 +121,13 @@ class Ledger:
     ) -> float:
         """Note that an attempt failed, why, and when the next one is due. Gives its seconds."""
         seconds = clock.monotonic() - attempt.began
-        text = json.dumps({**_record(error), "trace": trace})
+        text = json.dumps({**error._asdict(), "trace": trace})
         now, key = clock.now(), attempt.place.key
         due_at = None if retry_in is None else now + round(retry_in * 1_000_000)
         spent = self._places[key].spent if retry_in is not None else attempt.number
         self._places[key] = replace(self._places[key], spent=spent, due_at=due_at)
         values = (status.value, now, seconds, text, retry_in is None, due_at, attempt.row)
-        self._door.write(
-            lambda cursor: cursor.execute(queries.FAIL_ATTEMPT, values), durable=True
-        )
+        self._door.write(lambda cursor: cursor.execute(queries.FAIL_ATTEMPT, values), durable=True)
         return seconds
 
     def forget(self, attempt: Attempt) -> None:
@@ -146,7 +140,7 @@ class Ledger:
 
     def set_progress(self, attempt: Attempt, progress: StepProgress) -> None:
         """Keep what a running step says of itself, for those who read."""
-        text = json.dumps(_record(progress))
+        text = json.dumps(progress._asdict())
         self._door.write(
             lambda cursor: cursor.execute(queries.SET_PROGRESS, (text, attempt.row)),
             durable=False,
@@ -168,7 +162,7 @@ class Ledger:
         values = {
             "id": row,
             "status": status,
-            "error": None if error is None else json.dumps(_record(error)),
+            "error": None if error is None else json.dumps(error._asdict()),
             "waiting": waiting,
             "wake_at": None,
             "now": now,
@@ -190,10 +184,4 @@ class Ledger:
             cursor.execute(queries.SPEND_RESULTS, (self._door.row,))
         else:
             inner = f"{ns}|"
-            cursor.execute(
-                queries.SPEND_RESULTS_OF, (self._door.row, ns, len(inner), inner)
-            )
-
-
-def _record(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+            cursor.execute(queries.SPEND_RESULTS_OF, (self._door.row, ns, len(inner), inner))

@@ -89,7 +89,7 @@ class Reader:
             return None
         return dict(zip([column[0] for column in cursor.description], values, strict=True))
 
-    def list(
+    def threads(
         self,
         *,
         statuses: Sequence[ThreadStatus] = (),
@@ -101,7 +101,8 @@ class Reader:
 
         ``interrupted`` is derived, so it and ``running`` are told apart row by row.
         """
-        where, values = [], []
+        where: list[str] = []
+        values: list[str | int] = []
         if statuses:
             stored = {_stored(status) for status in statuses}
             where.append(f"status IN ({', '.join('?' * len(stored))})")
@@ -127,7 +128,7 @@ class Reader:
 
     def counts(self) -> dict[ThreadStatus, int]:
         """How many threads have each status."""
-        counts = {status: 0 for status in ThreadStatus}
+        counts = dict.fromkeys(ThreadStatus, 0)
         for status, count in self._rows(queries.COUNT_BY_STATUS, ()):
             counts[ThreadStatus(status)] = count
         if counts[ThreadStatus.RUNNING]:
@@ -212,16 +213,17 @@ class Reader:
 
     def _next(self, row: int, superstep: int, pending: Any) -> tuple[str, ...]:
         """The pending steps, fan-outs as their branches, without those that finished."""
-        finished = {
-            name for (name,) in self._rows(queries.FINISHED_BRANCHES, (row, superstep))
-        }
+        finished = {name for (name,) in self._rows(queries.FINISHED_BRANCHES, (row, superstep))}
         names = []
         for name, branches in pending:
             if branches is None:
                 names.append(name)
             else:
                 names.extend(f"{name}[{index}]" for index in branches)
-        return tuple(name for name in names if name not in finished)
+        left = tuple(name for name in names if name not in finished)
+        # All have finished, but what comes after them could not be found out: a router
+        # failed, or the process died just then. A resume enters them again, to be answered.
+        return left or tuple(names)
 
     def _state(self, row: Any) -> Mapping[str, Any]:
         from durajob.store.decode import channel_values
@@ -263,7 +265,7 @@ class Reader:
 
 def _error(text: str) -> StepError:
     stored = json.loads(text)
-    return StepError(**{name: stored.get(name) for name in StepError.__dataclass_fields__})
+    return StepError(**{name: stored.get(name) for name in StepError._fields})
 
 
 def _stored(status: ThreadStatus) -> str:

@@ -155,8 +155,10 @@ class Saver(SqliteSaver):
             str(configurable["checkpoint_id"]),
         )
         rows = [
-            (*place, task_id, task_path, WRITES_IDX_MAP.get(channel, index), channel)
-            + self.serde.dumps_typed(value)
+            (
+                *(*place, task_id, task_path, WRITES_IDX_MAP.get(channel, index), channel),
+                *self.serde.dumps_typed(value),
+            )
             for index, (channel, value) in enumerate(writes)
         ]
         special = all(channel in WRITES_IDX_MAP for channel in channels)

@@ -39,7 +39,8 @@ class Writer:
         ``row`` names the parameters of ``queries.ADMIT`` but ``now``.
         """
         values = {**row, "now": clock.now()}
-        return self._transact(lambda cursor: cursor.execute(queries.ADMIT, values).fetchone())
+        row = self._transact(lambda cursor: cursor.execute(queries.ADMIT, values).fetchone())
+        return row is not None
 
     def claim(self, row: int, changes: Mapping[str, Any]) -> Door | None:
         """Make this process the owner of a thread whose lock it holds.
@@ -99,5 +100,3 @@ def describe_owner(connection: Any, row: int) -> str:
     told = json.loads(owner)
     since = clock.to_rfc3339(told["since"])
     return f"thread {thread} is driven by process {told['pid']} on {told['host']} since {since}"
-
-

@@ -10,20 +10,18 @@ import threading
 from typing import Any
 
 from durajob import clock
-from durajob.model import (
+from durajob.events import (
     Event,
     Notice,
-    StepError,
     StepFailed,
     StepFinished,
     StepPrinted,
-    StepProgress,
     StepProgressed,
     StepStarted,
     ThreadClaimed,
     ThreadLeft,
-    ThreadStatus,
 )
+from durajob.model import StepError, StepProgress, ThreadStatus
 from durajob.render.lines import Lines
 from durajob.render.live import Live
 from durajob.render.pump import Pump

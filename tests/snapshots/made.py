@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from durajob.catalogue import Initialised, WorkflowInfo, Workflows
 from durajob.model import (
     AttemptStatus,
     ErrorInfo,
-    Initialised,
     Overview,
     Owner,
     Result,
@@ -19,8 +19,6 @@ from durajob.model import (
     ThreadResult,
     ThreadStatus,
     Waiting,
-    WorkflowInfo,
-    Workflows,
 )
 
 T0 = 1_795_330_800_000_000  # 2026-11-22T07:00:00Z

@@ -9,23 +9,13 @@ from __future__ import annotations
 import os
 import sys
 import types
-from dataclasses import replace
 from typing import Any
 
 from durajob import clock
 from durajob.cli import main
 from durajob.errors import Busy, ThreadNotFound
-from durajob.model import (
-    ErrorInfo,
-    Notice,
-    StepFinished,
-    StepPrinted,
-    StepStarted,
-    ThreadClaimed,
-    ThreadLeft,
-    ThreadResult,
-    ThreadStatus,
-)
+from durajob.events import Notice, StepFinished, StepPrinted, StepStarted, ThreadClaimed, ThreadLeft
+from durajob.model import ErrorInfo, ThreadResult, ThreadStatus
 
 SCENARIO = sys.argv[1]
 
@@ -61,7 +51,7 @@ def start(workflow: str, *, observer: Any, **_: Any) -> ThreadResult:
             exit_status=75,
             error=error,
             next_command="durajob resume nightly-1",
-            thread=replace(done, status=ThreadStatus.STOPPED, done=1),
+            thread=done._replace(status=ThreadStatus.STOPPED, done=1),
         )
     return ThreadResult(thread=done, notes=("a note",))
 
@@ -74,7 +64,7 @@ def status(thread: str | None, **_: Any) -> Any:
         raise ThreadNotFound(f"no thread {thread!r}", hint="durajob list")
     if SCENARIO == "strange":
         state = {"nan": float("nan"), "bytes": b"\xff", "set": {2, 1}, "odd": object, "s": "\udcff"}
-        return ThreadResult(thread=replace(failed_result().thread, state=state))
+        return ThreadResult(thread=failed_result().thread._replace(state=state))
     return ThreadResult(thread=failed_result().thread) if thread else overview()
 
 

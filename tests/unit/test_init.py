@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from durajob.catalogue import Workflows
 from durajob.commands.init import STARTER, init
 from durajob.commands.validate import validate
 from durajob.commands.workflows import workflows
 from durajob.config.settings import load_settings
 from durajob.errors import ConfigError, NotFound, UnsafePermissions, WorkflowNotFound
-from durajob.model import Workflows
 
 
 @pytest.fixture(autouse=True)

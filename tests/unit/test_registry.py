@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from durajob.errors import ConfigError, TargetError, WorkflowNotFound
-from durajob.model import RetryPolicy, StepPolicy
+from durajob.policies import RetryPolicy, StepPolicy
 from durajob.registry import BUILT_IN, Definition, Registry, load
 
 GRAPH = """

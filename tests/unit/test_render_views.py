@@ -10,20 +10,18 @@ from typing import Any
 import pytest
 
 from durajob import clock
-from durajob.model import (
+from durajob.events import (
     Event,
     Notice,
-    StepError,
     StepFailed,
     StepFinished,
     StepPrinted,
-    StepProgress,
     StepProgressed,
     StepStarted,
     ThreadClaimed,
     ThreadLeft,
-    ThreadStatus,
 )
+from durajob.model import StepError, StepProgress, ThreadStatus
 from durajob.render import pump as pumps
 from durajob.render.lines import Lines
 from durajob.render.live import Live

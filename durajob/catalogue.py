@@ -1,0 +1,36 @@
+"""What the commands that show the registry return."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from durajob.model import ErrorInfo, Result
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkflowInfo:
+    """One workflow of the registry, as ``workflows`` and ``validate`` show it."""
+
+    name: str
+    source: str  # "built-in", or the path of the workflows.toml
+    target: str
+    description: str
+    thread: str | None = None
+    problem: ErrorInfo | None = None  # set by validate
+    steps: tuple[str, ...] = field(default=())  # set by validate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workflows(Result):
+    """The answer to ``workflows`` and ``validate``."""
+
+    workflows: Sequence[WorkflowInfo]
+    file: str | None  # the workflows.toml in use
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Initialised(Result):
+    """The answer to ``init``."""
+
+    created: Sequence[str]

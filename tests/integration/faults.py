@@ -1,0 +1,30 @@
+"""Faults that a forked durajob is given before it begins (FAULTS names them)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+
+def die_before_checkpoint() -> None:
+    """Kill the process when it is about to store its COUNT-th checkpoint."""
+    from durajob.store.saver import Saver
+
+    store, left = Saver.put, [int(os.environ["COUNT"])]
+
+    def put(self: Saver, *args: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return store(self, *args)
+
+    setattr(Saver, "put", put)  # noqa: B010 - that is the fault
+
+
+def set_clock() -> None:
+    """Let the wall clock be OFFSET seconds off."""
+    offset, true = int(os.environ["OFFSET"]), time.time_ns
+    time.time_ns = lambda: true() + offset * 1_000_000_000
+    time.time = lambda: time.time_ns() / 1e9
