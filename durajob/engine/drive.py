@@ -8,6 +8,7 @@ also empty when a step to come was renamed or a router failed.
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 import traceback
@@ -162,6 +163,8 @@ def _unpack(box: dict[str, Any]) -> Outcome:
 
 def _run_graph(job: Job, run: Run) -> Outcome:
     compiled = _compile(job, run)
+    # What is there by now stays: the collector need not walk through it again and again.
+    gc.freeze()
     pool = Pool(job.concurrency, run.drain, run.is_finished)
     control = RunControl()
     run.drain.on_request(control.request_drain)

@@ -168,12 +168,15 @@ def pending_steps(
     LangGraph's own search prepares every task of a fan-out; this one only names them.
     ``entries`` are those that come after the very first checkpoint, which holds the input.
     """
-    pending: list[tuple[str, list[int] | None]] = []
-    branches: dict[str, list[int]] = {}
+    pending: list[tuple[str, list[list[int]] | None]] = []
+    branches: dict[str, list[list[int]]] = {}
     values = checkpoint["channel_values"]
     for index, send in enumerate(values.get(_TASKS) or ()):
-        if send.node in graph.nodes:
-            branches.setdefault(send.node, []).append(index)
+        ranges = branches.setdefault(send.node, [])
+        if ranges and ranges[-1][1] == index:
+            ranges[-1][1] += 1
+        else:
+            ranges.append([index, index + 1])
     pending.extend(sorted(branches.items()))
     versions, seen = checkpoint["channel_versions"], checkpoint["versions_seen"]
     updated = checkpoint.get("updated_channels")

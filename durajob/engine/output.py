@@ -42,9 +42,16 @@ class AttemptLog:
     """The log file of one attempt, made when something is first written to it."""
 
     def __init__(self, folder: Path, step: str, visit: int, attempt: int) -> None:
-        self.path = folder / f"{quote(step, safe='[]')[:180]}.{visit}.{attempt}.log"
+        self._folder = folder
+        self._name = (step, visit, attempt)
         self._file: io.BufferedWriter | None = None
         self._failed = False
+
+    @property
+    def path(self) -> Path:
+        """Where it is, or would be."""
+        step, visit, attempt = self._name
+        return self._folder / f"{quote(step, safe='[]')[:180]}.{visit}.{attempt}.log"
 
     def write(self, text: str) -> None:
         """Append; a log that cannot be written is given up, the step goes on."""

@@ -47,10 +47,19 @@ class Door:
         self._lock_file = lock
         self._path = str(path)
         self._waiting: deque[_Request] = deque()
+        self._deferred: list[_Request] = []
         self._mutex = threading.RLock()
         self._broken: DurajobError | None = None
         self._synchronous: str | None = None
         self._store_id: str = connection.execute(queries.STORE_ID).fetchone()[0]
+
+    def write_later(self, operation: Callable[[Any], Any]) -> None:
+        """Run ``operation(cursor)`` in the next transaction, ahead of what that is for.
+
+        For what may be lost by a crash before then: the ledger holds all it says.
+        """
+        with self._mutex:
+            self._deferred.append(_Request(operation, durable=False))
 
     def write(self, operation: Callable[[Any], Any], *, durable: bool) -> Any:
         """Run ``operation(cursor)`` in a fenced transaction, shared with others that wait.
@@ -75,6 +84,8 @@ class Door:
     def reading(self) -> Iterator[Any]:
         """A cursor on what is committed, while no other thread of this process writes."""
         with self._mutex:
+            if self._deferred:
+                self.write(lambda cursor: None, durable=False)
             cursor = self._connection.cursor()
             try:
                 yield cursor
@@ -89,16 +100,25 @@ class Door:
             self._broken = self._broken or reason
 
     def _serve(self) -> None:
+        deferred, self._deferred = self._deferred, []
         batch: list[_Request] = []
         while self._waiting:
             batch.append(self._waiting.popleft())
         try:
-            self._transact(batch)
+            self._transact([*deferred, *batch])
         except DurajobError as error:
             self._fail(batch, error)
         except BaseException as error:
             # One bad operation must not take the others down with it.
-            if len(batch) == 1:
+            for request in deferred:
+                try:
+                    self._transact([request])
+                except BaseException as own:
+                    # Nobody waits for it, and what follows builds on it.
+                    self._broken = self._broken or translate(own, self._path)
+                    self._fail(batch, self._broken)
+                    return
+            if len(batch) == 1 and not deferred:
                 self._fail(batch, error)
                 return
             for request in batch:

@@ -10,11 +10,12 @@ FENCE = "UPDATE threads SET updated_at = ? WHERE id = ? AND epoch = ?"
 
 # A thread is admitted: status pending, no owner. Nothing happens if the id is taken.
 ADMIT = """
-INSERT INTO threads (thread, workflow, definition, shape, fingerprint, environment, input,
-                     status, next, total, slot, created_at, updated_at)
-VALUES (:thread, :workflow, :definition, :shape, :fingerprint, :environment, :input,
-        'pending', :next, :total, :slot, :now, :now)
+INSERT INTO threads (thread, workflow, status, next, total, slot, created_at, updated_at)
+VALUES (:thread, :workflow, 'pending', :next, :total, :slot, :now, :now)
 ON CONFLICT (thread) DO NOTHING RETURNING id"""
+ADMIT_ORIGIN = """
+INSERT INTO origins (thread_id, input, definition, shape, fingerprint, environment)
+VALUES (:id, :input, :definition, :shape, :fingerprint, :environment)"""
 
 # pending, interrupted, stopped, failed, sleeping, waiting -> running, with the next epoch.
 # The claimer holds the thread's lock, so nobody else can be about to do the same.
@@ -22,9 +23,11 @@ CLAIM = """
 UPDATE threads SET status = 'running', epoch = epoch + 1, owner = :owner, error = NULL,
        resumes = CASE WHEN :reset THEN 0 WHEN started_at IS NULL THEN 0 ELSE resumes + 1 END,
        started_at = coalesce(started_at, :now), updated_at = :now, wake_at = NULL,
-       definition = :definition, shape = :shape, fingerprint = :fingerprint,
-       environment = :environment, total = :total
+       total = :total
 WHERE id = :id AND status NOT IN ('completed', 'cancelled') RETURNING epoch"""
+CLAIM_ORIGIN = """
+UPDATE origins SET definition = :definition, shape = :shape, fingerprint = :fingerprint,
+       environment = :environment WHERE thread_id = :id"""
 
 # Attempts of an owner that is gone: their process died.
 ABANDON = """
@@ -89,11 +92,13 @@ ORDER BY rowid DESC LIMIT 1"""
 # Reading.
 
 THREAD_COLUMNS = (
-    "id, thread, workflow, status, next, input, done, total, error, owner, epoch, waiting, "
+    "threads.id, thread, workflow, status, next, input, done, total, error, owner, epoch, waiting, "
     "wake_at, slot, parent, created_at, started_at, updated_at, finished_at, superstep"
 )
-THREAD = f"SELECT {THREAD_COLUMNS} FROM threads WHERE thread = ?"
-FULL_ROW = "SELECT * FROM threads WHERE thread = ?"
+_WHOLE = "threads JOIN origins ON origins.thread_id = threads.id"
+THREAD = f"SELECT {THREAD_COLUMNS} FROM {_WHOLE} WHERE thread = ?"
+THREADS = f"SELECT {THREAD_COLUMNS} FROM {_WHOLE}"
+FULL_ROW = f"SELECT threads.*, origins.* FROM {_WHOLE} WHERE thread = ?"
 THREADS_BY_PREFIX = """
 SELECT thread FROM threads WHERE thread >= ? AND thread < ? ORDER BY thread LIMIT 11"""
 COUNT_BY_STATUS = "SELECT status, count(*) FROM threads GROUP BY status"

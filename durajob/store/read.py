@@ -114,7 +114,7 @@ class Reader:
             where.append("created_at >= ?")
             values.append(since)
         condition = f"WHERE {' AND '.join(where)}" if where else ""
-        order = f"SELECT {queries.THREAD_COLUMNS} FROM threads {condition} ORDER BY id DESC"
+        order = f"{queries.THREADS} {condition} ORDER BY threads.id DESC"
         if limit is not None and not _needs_liveness(statuses):
             order += f" LIMIT {limit}"
         found = 0
@@ -219,7 +219,8 @@ class Reader:
             if branches is None:
                 names.append(name)
             else:
-                names.extend(f"{name}[{index}]" for index in branches)
+                for start, end in branches:
+                    names.extend(f"{name}[{index}]" for index in range(start, end))
         left = tuple(name for name in names if name not in finished)
         # All have finished, but what comes after them could not be found out: a router
         # failed, or the process died just then. A resume enters them again, to be answered.

@@ -30,8 +30,8 @@ from durajob.store.ledger import MAX_VALUE, Ledger
 _NO_TASK = "00000000-0000-0000-0000-000000000000"
 _KEPT_BEFORE_END = {"__interrupt__", "__resume__", "__error_source_node__"}
 
-Pending = Sequence[tuple[str, Sequence[int] | None]]
-"""Steps that come next: name, and the branch numbers where it is a fan-out."""
+Pending = Sequence[tuple[str, Sequence[Sequence[int]] | None]]
+"""Steps that come next: name, and the ranges of branch numbers where it is a fan-out."""
 
 
 class Progress:
@@ -119,7 +119,7 @@ class Saver(SqliteSaver):
             if point is not None:
                 cursor.execute(queries.POINT, point)
 
-        self.door.write(put, durable=False)
+        self.door.write_later(put)
         if ns == "":
             self.progress.pointer = checkpoint["id"]
             self.progress.in_ledger.clear()
@@ -164,6 +164,17 @@ class Saver(SqliteSaver):
         special = all(channel in WRITES_IDX_MAP for channel in channels)
         query = _PUT_WRITE.format("REPLACE" if special else "IGNORE")
         self.door.write(lambda cursor: cursor.executemany(query, rows), durable=False)
+
+    def get_next_version(self, current: Any, channel: None) -> Any:
+        """Count channel versions in integers.
+
+        SqliteSaver makes a text of fifty characters of each, with a random part that only
+        savers need which keep channel values apart from checkpoints. Every checkpoint holds
+        a version for each channel and each step: as numbers it is a third of the size.
+        """
+        if isinstance(current, str):  # a thread that another saver began
+            return super().get_next_version(current, channel)
+        return 1 if current is None else current + 1
 
     def delete_thread(self, thread_id: str) -> None:
         """Refused: a thread is deleted with its row and its ledger, or not at all."""

@@ -1,8 +1,9 @@
 """The tables of a SQLite store, and how an older store becomes today's.
 
-``threads`` has one row a thread: what was asked for (workflow, input), where it stands
-(status, next, the pointer to its latest checkpoint) and who drives it (owner, epoch). Its
-row id is never reused: it is the byte that an owner locks (``locks``).
+``threads`` has one row a thread: where it stands (status, next, the pointer to its latest
+checkpoint) and who drives it (owner, epoch). Its row id is never reused: it is the byte that
+an owner locks (``locks``). Every commit updates the row, so it is small; what was asked for,
+which may be large (input, the definition's shape), stands in ``origins``.
 
 ``attempts`` has one row a try of a step; ``results`` holds what a finished step returned
 until the checkpoint that contains it is stored. Together they are the ledger: a step has
@@ -31,17 +32,12 @@ CREATE TABLE threads (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     thread        TEXT NOT NULL UNIQUE,
     workflow      TEXT NOT NULL,
-    definition    TEXT NOT NULL,   -- JSON: where the workflow was defined
-    shape         TEXT NOT NULL,   -- JSON: step names, edges and state schema
-    fingerprint   TEXT NOT NULL,   -- hash of the shape
-    environment   TEXT NOT NULL,   -- JSON: working folder, PATH, interpreter, version
-    input         TEXT NOT NULL,   -- JSON object
     status        TEXT NOT NULL,
     epoch         INTEGER NOT NULL DEFAULT 0,
     resumes       INTEGER NOT NULL DEFAULT 0,  -- since a step last finished
     checkpoint_id TEXT,
     superstep     INTEGER NOT NULL DEFAULT -1,
-    next          TEXT NOT NULL DEFAULT '[]',  -- JSON: [[step, branches or null], …]
+    next          TEXT NOT NULL DEFAULT '[]',  -- JSON: [[step, null or ranges of branches], …]
     done          INTEGER NOT NULL DEFAULT 0,
     total         INTEGER,
     error         TEXT,
@@ -57,6 +53,15 @@ CREATE TABLE threads (
 );
 CREATE INDEX threads_by_status ON threads (status, id);
 CREATE INDEX threads_by_workflow ON threads (workflow, id);
+
+CREATE TABLE origins (
+    thread_id   INTEGER PRIMARY KEY,
+    input       TEXT NOT NULL,     -- JSON object
+    definition  TEXT NOT NULL,     -- JSON: where the workflow was defined
+    shape       TEXT NOT NULL,     -- JSON: step names, edges and state schema
+    fingerprint TEXT NOT NULL,     -- hash of the shape
+    environment TEXT NOT NULL      -- JSON: working folder, PATH, interpreter, version
+);
 
 CREATE TABLE attempts (
     id          INTEGER PRIMARY KEY,
@@ -85,7 +90,7 @@ CREATE TABLE results (
     type      TEXT NOT NULL,
     value     BLOB NOT NULL,
     PRIMARY KEY (thread_id, key)
-);
+) WITHOUT ROWID;
 
 CREATE TABLE checkpoints (
     thread_id            TEXT NOT NULL,

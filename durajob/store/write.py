@@ -39,8 +39,15 @@ class Writer:
         ``row`` names the parameters of ``queries.ADMIT`` but ``now``.
         """
         values = {**row, "now": clock.now()}
-        row = self._transact(lambda cursor: cursor.execute(queries.ADMIT, values).fetchone())
-        return row is not None
+
+        def admit(cursor: Any) -> bool:
+            row = cursor.execute(queries.ADMIT, values).fetchone()
+            if row is not None:
+                cursor.execute(queries.ADMIT_ORIGIN, {**values, "id": row[0]})
+            return row is not None
+
+        admitted: bool = self._transact(admit)
+        return admitted
 
     def claim(self, row: int, changes: Mapping[str, Any]) -> Door | None:
         """Make this process the owner of a thread whose lock it holds.
@@ -53,6 +60,7 @@ class Writer:
 
         def claim(cursor: Any) -> Any:
             cursor.execute(queries.ABANDON, {"id": row, "now": now})
+            cursor.execute(queries.CLAIM_ORIGIN, values)
             return cursor.execute(queries.CLAIM, values).fetchone()
 
         epoch = self._transact(claim)
