@@ -14,4 +14,4 @@ import durajob.commands.start
 import durajob.commands.status
 import durajob.engine.claim
 import durajob.engine.drive
-import durajob.registry  # noqa: F401 - imported to be there
+import durajob.targets  # noqa: F401 - imported to be there

@@ -101,8 +101,8 @@ def run(
     from durajob.engine.claim import Claim, claim
     from durajob.engine.drive import drive
     from durajob.engine.graph import describe
-    from durajob.registry import load
     from durajob.store.write import Writer
+    from durajob.targets import load
 
     timeout = definition.timeout if options.timeout is None else options.timeout
     deadline = None if timeout is None else clock.monotonic() + timeout

@@ -20,7 +20,8 @@ from durajob.store.read import Reader
 
 if TYPE_CHECKING:
     from durajob.engine.graph import Shape
-    from durajob.registry import Definition, Loaded
+    from durajob.registry import Definition
+    from durajob.targets import Loaded
 
 EXISTS_CHOICES = ("fail", "resume", "skip")
 
@@ -94,8 +95,8 @@ def _admit(
     """Make the thread durable; None when another process was first."""
     from durajob.engine.admit import admit
     from durajob.engine.graph import describe
-    from durajob.registry import load
     from durajob.store.write import Writer
+    from durajob.targets import load
 
     loaded = load(definition)
     shape = describe(loaded.builder)

@@ -13,8 +13,9 @@ from durajob.commands.workflows import info
 from durajob.config.settings import Settings
 from durajob.errors import ConfigError, DurajobError, TargetError, WorkflowNotFound
 from durajob.model import ErrorInfo
-from durajob.registry import BUILT_IN, Definition, Registry, load
-from durajob.registry.imports import is_users
+from durajob.registry import BUILT_IN, Definition, Registry
+from durajob.targets import load
+from durajob.targets.imports import is_users
 
 
 def validate(*, settings: Settings, names: Sequence[str] = ()) -> Workflows:

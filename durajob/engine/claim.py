@@ -19,10 +19,11 @@ from durajob.engine.graph import Shape
 from durajob.engine.signals import Drain
 from durajob.errors import Busy, DefinitionChanged, DurajobError, StoreDamaged
 from durajob.events import Notice, Observer
-from durajob.registry import Definition, Loaded
+from durajob.registry import Definition
 from durajob.store.files import log_folder
 from durajob.store.read import Reader
 from durajob.store.write import Writer
+from durajob.targets import Loaded
 
 _POLL = 0.2  # seconds between two looks at a lock that somebody holds
 

@@ -35,10 +35,10 @@ from durajob.errors import Busy, InternalError, OwnershipLost, StorageError, Sto
 from durajob.events import Notice, Observer, ThreadClaimed, ThreadLeft
 from durajob.model import AttemptStatus, StepError, ThreadStatus
 from durajob.policies import StepPolicy
-from durajob.registry import Loaded
 from durajob.store.door import Door
 from durajob.store.ledger import Ledger
 from durajob.store.saver import Progress, Saver
+from durajob.targets import Loaded
 
 _SUBMIT = "__pregel_runner_submit"
 _BEYOND_REPAIR = (StoreError, StorageError, OwnershipLost, InternalError, Busy)

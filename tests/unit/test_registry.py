@@ -16,7 +16,8 @@ import pytest
 
 from durajob.errors import ConfigError, TargetError, WorkflowNotFound
 from durajob.policies import RetryPolicy, StepPolicy
-from durajob.registry import BUILT_IN, Definition, Registry, load
+from durajob.registry import BUILT_IN, Definition, Registry
+from durajob.targets import load
 
 GRAPH = """
 from typing import TypedDict
@@ -254,7 +255,8 @@ def test_a_fix_is_seen_at_once() -> None:
     """No compiled file is kept: a second run in the same second sees what was changed."""
     path = _file(GRAPH + "graph.x = 1")
     stamp = path.stat()
-    ask = "from durajob.registry import *; d = Registry(None).get('./flow.py:graph')\n"
+    ask = "from durajob.registry import Registry; from durajob.targets import load\n"
+    ask += "d = Registry(None).get('./flow.py:graph')\n"
     ask += "print(load(d).builder.x)"
     said = []
     for number in (1, 2):
@@ -283,7 +285,8 @@ def test_what_an_import_prints_or_changes_does_no_harm() -> None:
     """stdout stays clean, streams and working folder are as before."""
     _file(_NOISY + GRAPH)
     script = (
-        "import gc, os, sys\nfrom durajob.registry import *\nbefore = sys.stdout, os.getcwd()\n"
+        "import gc, os, sys\nfrom durajob.registry import Registry\n"
+        "from durajob.targets import load\nbefore = sys.stdout, os.getcwd()\n"
         "load(Registry(None).get('./flow.py:graph'))\ngc.collect()\n"
         "assert before == (sys.stdout, os.getcwd())\nprint('answer')\n"
         "print('said', file=sys.stderr)"
@@ -299,14 +302,16 @@ def test_what_an_import_prints_or_changes_does_no_harm() -> None:
 def test_a_target_loads_with_standard_streams_closed(closed: str) -> None:
     """A job started without any output still starts."""
     _file(GRAPH + "print('x')")
-    script = "from durajob.registry import *; load(Registry(None).get('./flow.py:graph'))"
+    script = "from durajob.registry import Registry; from durajob.targets import load; "
+    script += "load(Registry(None).get('./flow.py:graph'))"
     done = subprocess.run(f'"{sys.executable}" -c "{script}" {closed}', shell=True)
     assert 0 == done.returncode
 
 
 _STORED = """
 import sys
-from durajob.registry import *
+from durajob.registry import Registry
+from durajob.targets import load
 from langgraph.checkpoint.sqlite import SqliteSaver
 loaded = load(Registry(None).get(sys.argv[1]))
 with SqliteSaver.from_conn_string("values.db") as saver:

@@ -13,8 +13,8 @@ from durajob.config.names import nearest
 from durajob.config.target import Target, parse_target
 from durajob.errors import ConfigError, TargetError
 from durajob.policies import StepPolicy
-from durajob.registry.definitions import Definition
-from durajob.registry.imports import contained, import_target, users
+from durajob.registry import Definition
+from durajob.targets.imports import contained, import_target, users
 
 if TYPE_CHECKING:
     from langgraph.graph import StateGraph
