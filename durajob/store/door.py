@@ -106,9 +106,10 @@ class Door:
             batch.append(self._waiting.popleft())
         try:
             self._transact([*deferred, *batch])
-        except DurajobError as error:
-            self._fail(batch, error)
         except BaseException as error:
+            if self._broken is not None or (len(batch) == 1 and not deferred):
+                self._fail(batch, self._broken or error)
+                return
             # One bad operation must not take the others down with it.
             for request in deferred:
                 try:
@@ -118,9 +119,6 @@ class Door:
                     self._broken = self._broken or translate(own, self._path)
                     self._fail(batch, self._broken)
                     return
-            if len(batch) == 1 and not deferred:
-                self._fail(batch, error)
-                return
             for request in batch:
                 try:
                     self._transact([request])
@@ -128,6 +126,8 @@ class Door:
                     self._fail([request], own)
 
     def _fail(self, batch: list[_Request], error: BaseException) -> None:
+        if isinstance(error, sqlite.Error):
+            error = translate(error, self._path)
         for request in batch:
             if not request.done:
                 request.error = error

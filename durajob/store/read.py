@@ -58,7 +58,8 @@ class Reader:
         """
         if self._one(queries.THREAD, (name,)) is not None:
             return name
-        matches = [] if not name else self._prefixed(name)
+        # Thread ids are ASCII; other text may not even be what the driver can be asked.
+        matches = self._prefixed(name) if name and name.isascii() else []
         if len(matches) == 1:
             return matches[0]
         if not matches:
@@ -143,7 +144,7 @@ class Reader:
         return [row[0] for row in self._rows("SELECT DISTINCT workflow FROM threads", ())]
 
     def _prefixed(self, prefix: str) -> list[str]:
-        end = prefix[:-1] + chr(min(ord(prefix[-1]) + 1, 0x10FFFF))
+        end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
         return [row[0] for row in self._rows(queries.THREADS_BY_PREFIX, (prefix, end))]
 
     def _one(self, query: str, values: Sequence[Any]) -> Any:
