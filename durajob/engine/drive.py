@@ -165,7 +165,7 @@ def _run_graph(job: Job, run: Run) -> Outcome:
     compiled = _compile(job, run)
     # What is there by now stays: the collector need not walk through it again and again.
     gc.freeze()
-    pool = Pool(job.concurrency, run.drain, run.is_finished)
+    pool = Pool(job.concurrency, run.drain, run.is_finished, run.progress.is_needed)
     control = RunControl()
     run.drain.on_request(control.request_drain)
     config: RunnableConfig = {
@@ -259,7 +259,8 @@ class _Subgraph(Runnable[Any, Any]):
         """Run the inner graph with a pool of its own: this call occupies a place in ours."""
         assert config is not None
         place = place_of(self._name, config)
-        pool = Pool(self._width, self._run.drain, self._run.is_finished)
+        run = self._run
+        pool = Pool(self._width, run.drain, run.is_finished, run.progress.is_needed)
         token = around.set(Around(key=place.key, step=place.step, superstep=place.superstep))
         inner: RunnableConfig = {
             **config,

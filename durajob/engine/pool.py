@@ -7,6 +7,8 @@ not done whenever one is, which makes wide fan-outs quadratic. So this pool
   fan-out of thousands begins with new work at once;
 - tells LangGraph of finished tasks in waves, about a thirtieth of what is left at a time.
   Nothing is lost by that: a step has finished when the ledger says so;
+- keeps from LangGraph's list of pending writes what the ledger holds: it goes through the
+  whole list for every task that finishes;
 - lets go of waiting tasks as soon as somebody asks to stop.
 """
 
@@ -24,33 +26,68 @@ from langgraph.errors import GraphBubbleUp
 from durajob.engine.signals import Drain
 
 _WAVES = 32
+_CALL = "__pregel_call"
 
 
 class Drained(GraphBubbleUp):
     """A step did not begin because somebody asked to stop."""
 
 
+class _Future(Future[Any]):
+    """One of many futures under one lock: whoever looks at them sees a wave whole, or not yet.
+
+    ``concurrent.futures.wait`` takes the lock of every future that it is given. With a lock
+    for each, LangGraph would wake up at the first of a wave and look through all the others.
+    """
+
+    def __init__(self, condition: threading.Condition) -> None:
+        super().__init__()
+        self._condition = condition
+        self.dropped = False  # read without the lock, unlike cancelled()
+
+    def cancel(self) -> bool:
+        """Called by LangGraph when another task has failed."""
+        self.dropped = True
+        return super().cancel()
+
+
 class _Task:
     __slots__ = ("args", "context", "function", "future", "kwargs")
 
-    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: Any,
+        kwargs: Any,
+        condition: threading.Condition,
+    ) -> None:
         self.function = function
         self.args = args
         self.kwargs = kwargs
         self.context: Context = copy_context()
-        self.future: Future[Any] = Future()
+        self.future = _Future(condition)
 
 
 class Pool:
     """Runs the tasks of one graph; a graph inside a graph has a pool of its own."""
 
-    def __init__(self, width: int, drain: Drain, is_finished: Callable[[Any], bool]) -> None:
-        """``is_finished`` tells of a LangGraph task whether the ledger has its result."""
+    def __init__(
+        self,
+        width: int,
+        drain: Drain,
+        is_finished: Callable[[Any], bool],
+        is_needed: Callable[[Any, str], bool],
+    ) -> None:
+        """``is_finished`` tells of a LangGraph task whether the ledger has its result;
+        ``is_needed`` of the writes of a task (by its id) whether LangGraph must keep them."""
         self._width = width
+        self._is_needed = is_needed
+        self._runner: Any = None
         self._drain = drain
         self._is_finished = is_finished
         self._mutex = threading.Lock()
         self._wake = threading.Condition(self._mutex)
+        self._resolving = threading.Condition()
         self._fresh: deque[_Task] = deque()
         self._answered: deque[_Task] = deque()
         self._unresolved: list[tuple[_Task, Any, BaseException | None]] = []
@@ -71,13 +108,15 @@ class Pool:
         **kwargs: Any,
     ) -> Future[Any]:
         """LangGraph's ``Submit``: the first argument of ``function`` is the task."""
-        task = _Task(function, args, kwargs)
         if __next_tick__:
+            task = _Task(function, args, kwargs, threading.Condition())
             # Called by a running task that will wait for it: it cannot queue behind it.
             other = threading.Thread(target=self._run_now, args=(task,), daemon=True)
             self._others.append(other)
             other.start()
             return task.future
+        self._spare(kwargs)
+        task = _Task(function, args, kwargs, self._resolving)
         with self._mutex:
             self._outstanding += 1
             (self._answered if self._is_finished(args[0]) else self._fresh).append(task)
@@ -103,11 +142,28 @@ class Pool:
             thread.join()
         self._resolve(everything=True)
 
+    def _spare(self, kwargs: Any) -> None:
+        """Come between LangGraph's runner and its list of pending writes."""
+        try:
+            runner = kwargs["configurable"][_CALL].keywords["futures"]().callback().__self__
+            if runner is self._runner:
+                return
+            put_writes = runner.put_writes
+        except (AttributeError, KeyError, TypeError):
+            return  # another LangGraph than we know: slower, and as right
+
+        def put(task_id: str, writes: Any) -> None:
+            if self._is_needed(writes, task_id):
+                put_writes()(task_id, writes)
+
+        self._runner = runner
+        runner.put_writes = lambda: put
+
     def _work(self) -> None:
         while (task := self._next()) is not None:
             value: Any = None
             error: BaseException | None = None
-            if task.future.cancelled():
+            if task.future.dropped:
                 pass
             elif self._drain.requested:
                 error = Drained()
@@ -137,14 +193,15 @@ class Pool:
                 return
             wave, self._unresolved = self._unresolved, []
             self._outstanding -= len(wave)
-        for task, value, error in wave:
-            # False when LangGraph has cancelled it meanwhile, because another task failed.
-            if not task.future.set_running_or_notify_cancel():
-                continue
-            if error is None:
-                task.future.set_result(value)
-            else:
-                task.future.set_exception(error)
+        with self._resolving:
+            for task, value, error in wave:
+                # False when LangGraph has cancelled it, because another task failed.
+                if not task.future.set_running_or_notify_cancel():
+                    continue
+                if error is None:
+                    task.future.set_result(value)
+                else:
+                    task.future.set_exception(error)
 
     def _run_now(self, task: _Task) -> None:
         try:

@@ -43,6 +43,15 @@ class Progress:
         self.pending: Callable[[Checkpoint], Pending] = lambda checkpoint: ()
         self.delta_channels: frozenset[str] = frozenset()
 
+    def is_needed(self, writes: Sequence[tuple[str, Any]], task_id: str) -> bool:
+        """Whether LangGraph must keep the writes of a task: see ``Saver.put_writes``."""
+        channels = {channel for channel, _ in writes}
+        if task_id == _NO_TASK or channels & _KEPT_BEFORE_END:
+            return True
+        if "__error__" in channels:
+            return False
+        return task_id not in self.in_ledger or bool(channels & self.delta_channels)
+
 
 class Saver(SqliteSaver):
     """SqliteSaver that writes through a Door and reads what the thread's row points at."""
@@ -145,8 +154,7 @@ class Saver(SqliteSaver):
         and questions, what error handlers need, updates by hand, writes to delta channels
         (they are rebuilt from them), and tasks that durajob does not wrap.
         """
-        channels = {channel for channel, _ in writes}
-        if not self._needed(channels, task_id):
+        if not self.progress.is_needed(writes, task_id):
             return
         configurable = config["configurable"]
         place = (
@@ -161,7 +169,7 @@ class Saver(SqliteSaver):
             )
             for index, (channel, value) in enumerate(writes)
         ]
-        special = all(channel in WRITES_IDX_MAP for channel in channels)
+        special = all(channel in WRITES_IDX_MAP for channel, _ in writes)
         query = _PUT_WRITE.format("REPLACE" if special else "IGNORE")
         self.door.write(lambda cursor: cursor.executemany(query, rows), durable=False)
 
@@ -201,15 +209,6 @@ class Saver(SqliteSaver):
         with self.door.reading() as cursor:
             row = cursor.execute(queries.LATEST_CHECKPOINT, (thread, ns)).fetchone()
         return None if row is None else str(row[0])
-
-    def _needed(self, channels: set[str], task_id: str) -> bool:
-        if task_id == _NO_TASK or channels & _KEPT_BEFORE_END:
-            return True
-        if "__error__" in channels:
-            return False
-        return task_id not in self.progress.in_ledger or bool(
-            channels & self.progress.delta_channels
-        )
 
 
 _PUT = """
