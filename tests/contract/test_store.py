@@ -11,6 +11,8 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +28,7 @@ from durajob.errors import (
     ThreadNotFound,
 )
 from durajob.model import AttemptStatus, StepError, StepProgress, ThreadStatus
+from durajob.store import queries
 from durajob.store.door import Door
 from durajob.store.ledger import Ledger, Place
 from durajob.store.read import Reader
@@ -59,7 +62,7 @@ class SqliteFile:
                 f"CREATE TEMP TRIGGER too_big_{table} BEFORE INSERT ON {table} "
                 f"WHEN length(NEW.{column}) > {size} BEGIN SELECT zeroblob(2000000000); END"
             )
-            door.write(lambda cursor, trigger=trigger: cursor.execute(trigger), durable=False)
+            door.write(methodcaller("execute", trigger), durable=False)
 
 
 KINDS: dict[str, Callable[[Path], Kind]] = {"sqlite": SqliteFile}
@@ -350,10 +353,7 @@ def test_a_bad_operation_does_not_take_the_others_down(store: Kind) -> None:
 
         def operation(number: int) -> Callable[[Any], int]:
             def insert(cursor: Any) -> int:
-                key = f"k{number}"
-                cursor.execute(
-                    "INSERT INTO results VALUES (?, '', ?, 'msgpack', x'01')", (door.row, key)
-                )
+                cursor.execute(queries.KEEP_RESULT, (door.row, "", f"k{number}", "null", b""))
                 return number if number % 10 else 1 // 0
 
             return insert
@@ -383,7 +383,7 @@ def test_deferred_operations_come_first(store: Kind) -> None:
     with written(store) as writer:
         door = owned(store, writer)
         for number in (1, 2):
-            door.write_later(lambda cursor, number=number: order.append(number))
+            door.write_later(partial(lambda number, cursor: order.append(number), number))
         assert [] == order
         door.write(lambda cursor: order.append(3), durable=False)
     assert [1, 2, 3] == order
