@@ -26,10 +26,11 @@ class ForkedRun:
     """A command under way."""
 
     def __init__(
-        self, args: tuple[str, ...], folder: Path, env: Mapping[str, str], cwd: Path
+        self, args: tuple[str, ...], folder: Path, env: Mapping[str, str], cwd: Path, merged: bool
     ) -> None:
         self.args = args
-        self._out, self._err = folder / "stdout", folder / "stderr"
+        self._out = folder / "stdout"
+        self._err = self._out if merged else folder / "stderr"
         self.process = _context.Process(
             target=_main, args=(args, str(self._out), str(self._err), dict(env), str(cwd))
         )
@@ -88,12 +89,18 @@ class Forked:
         self.cwd = cwd
         self._begun: list[ForkedRun] = []
 
-    def begin(self, *args: str | Path, env: Mapping[str, str] | None = None) -> ForkedRun:
-        """Start the command and return while it runs."""
+    def begin(
+        self, *args: str | Path, env: Mapping[str, str] | None = None, merged: bool = False
+    ) -> ForkedRun:
+        """Start the command and return while it runs.
+
+        ``merged``: what it prints and what it says are kept as one text, as a terminal shows
+        them; ``stderr`` is that text.
+        """
         folder = self._folder / str(len(self._begun))
         folder.mkdir()
         run = ForkedRun(
-            tuple(str(arg) for arg in args), folder, {**os.environ, **(env or {})}, self.cwd
+            tuple(str(arg) for arg in args), folder, {**os.environ, **(env or {})}, self.cwd, merged
         )
         self._begun.append(run)
         return run
@@ -118,7 +125,7 @@ class Forked:
 
 def _main(args: tuple[str, ...], out: str, err: str, env: dict[str, str], cwd: str) -> None:
     for path, fd in ((out, 1), (err, 2)):
-        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(opened, fd)
         os.close(opened)
     os.environ.clear()

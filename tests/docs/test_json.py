@@ -1,0 +1,135 @@
+"""docs/json.md and docs/schema/ describe what commands print, and all of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+from tests.docs.pages import DOCS, table
+from tests.forked import Forked
+from tests.harness import Completed
+
+SCHEMAS = {path.stem: json.loads(path.read_text()) for path in (DOCS / "schema").glob("*.json")}
+PAGE = (DOCS / "json.md").read_text()
+
+
+def closed(schema: Any) -> Any:
+    """The schema as it is for tests: what it does not describe may not be there.
+
+    For those who read the output it stays open, since fields may be added.
+    """
+    if isinstance(schema, list):
+        return [closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {key: closed(value) for key, value in schema.items()}
+    if inner.get("type") == "object" and "properties" in inner and "if" not in inner:
+        inner.setdefault("unevaluatedProperties", False)
+    return inner
+
+
+REGISTRY: Registry[Any] = Registry().with_resources(
+    (schema["$id"], Resource.from_contents(closed(schema))) for schema in SCHEMAS.values()
+)
+
+
+def check(done: Completed) -> None:
+    """What was printed fits the schema of its command."""
+    envelope = done.json
+    schema = {"$ref": f"{envelope['command']}.json", "unevaluatedProperties": False}
+    validator = Draft202012Validator(schema, registry=REGISTRY)
+    found = [
+        f"{list(error.absolute_path)}: {error.message}" for error in validator.iter_errors(envelope)
+    ]
+    assert [] == found, f"{done}\n" + "\n".join(found)
+    assert envelope["exit_code"] == done.exit_status
+
+
+def test_real_output_fits_its_schema(forked: Forked) -> None:
+    """Every command, well and badly: what it prints is what its schema says, and no more."""
+    for status, *args in (
+        (0, "list"),
+        (0, "status"),
+        (66, "status", "x"),
+        (0, "init"),
+        (78, "init"),
+        (0, "workflows"),
+        (0, "validate"),
+        (0, "start", "durable", "-t", "a", "-i", "seconds:=0", "--slot", "2026-11-22T06:00+01:00"),
+        (1, "start", "retry", "-t", "b", "-i", "failure_rate:=-1"),
+        (73, "start", "durable", "-t", "a"),
+        (66, "start", "durabel"),
+        (124, "start", "durable", "-t", "c", "-i", "seconds:=60", "--timeout", "1s"),
+        (0, "resume", "a"),
+        (1, "resume", "b"),
+        (66, "resume", "x"),
+        (0, "list"),
+        (2, "list", "--limit", "0"),
+        (0, "status"),
+        (0, "status", "a"),
+        (0, "status", "b"),
+        (0, "status", "c"),
+    ):
+        check(forked.run(*args, "--json", check=status))
+
+
+def test_a_thread_that_waits_or_runs_fits_the_schema(forked: Forked) -> None:
+    """Questions, owners and progress are as the schema says."""
+    (forked.cwd / "ask.py").write_text(
+        "from langgraph.graph import StateGraph\n"
+        "from langgraph.types import interrupt\n"
+        "graph = StateGraph(dict).add_node('ask', lambda s: interrupt({'sure': [1]}))\n"
+        "graph.set_entry_point('ask')\n"
+    )
+    check(forked.run("start", "./ask.py:graph", "-t", "asks", "--json", check=3))
+    run = forked.begin("start", "durable", "-t", "runs", "-i", "seconds:=60")
+
+    def progressed() -> bool:
+        done = forked.run("status", "runs", "--json")
+        return done.exit_status == 0 and '"note": "working"' in done.stdout
+
+    run.until(progressed)
+    shown = forked.run("status", "runs", "--json", check=0)
+    assert shown.thread["owner"]["pid"] == run.pid
+    check(shown)
+    run.kill()
+
+
+def test_an_error_of_no_command_fits_the_envelope(forked: Forked) -> None:
+    """What is not understood is answered in the same form."""
+    done = forked.run("--json", "frobnicate", check=2)
+    Draft202012Validator({"$ref": "envelope.json"}, registry=REGISTRY).validate(done.json)
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS))
+def test_a_schema_is_one(name: str) -> None:
+    """Each file is a JSON Schema that is named after itself."""
+    Draft202012Validator.check_schema(SCHEMAS[name])
+    assert f"{name}.json" == SCHEMAS[name]["$id"]
+
+
+@pytest.mark.parametrize(
+    ("title", "schema"),
+    [
+        ("The envelope", SCHEMAS["envelope"]),
+        ("A thread", SCHEMAS["thread"]),
+        ("A step", SCHEMAS["thread"]["$defs"]["step"]),
+    ],
+)
+def test_the_page_has_every_field(title: str, schema: dict[str, Any]) -> None:
+    """A field that a schema has stands in the page's table, in the same order, and no other."""
+    fields = [row[0].strip("`") for row in table(PAGE, title)]
+    assert list(schema["properties"]) == fields
+
+
+def test_every_command_has_its_schema() -> None:
+    """No verb without one."""
+    from durajob.cli.verbs import VERBS
+
+    assert {*VERBS, "envelope", "thread"} == set(SCHEMAS)
+    assert all((Path("schema") / f"{verb}.json").as_posix() in PAGE for verb in VERBS)
