@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,12 @@ from durajob.commands.inputs import read_input
 from durajob.commands.running import Options
 from durajob.config.settings import Settings
 from durajob.errors import InputDiffers, InvalidThreadId, NoStore, ThreadExists, UsageError
-from durajob.events import Observer
 from durajob.model import THREAD_ID_RULE, ThreadResult, is_thread_id
 from durajob.store.read import Reader
 
 if TYPE_CHECKING:
     from durajob.engine.graph import Shape
+    from durajob.events import Observer
     from durajob.registry import Definition
     from durajob.targets import Loaded
 
@@ -44,7 +45,7 @@ def start(
 
     Raises:
         ThreadExists: when the thread exists and ``on_exists`` is ``fail``.
-        InputDiffers: when it was started with other input.
+        InputDiffers: when input was given, and it was started with other input.
         DurajobError: see the modules that are called.
     """
     from durajob.registry import Registry
@@ -58,116 +59,136 @@ def start(
     definition = Registry(settings.file).get(workflow)
     given = read_input(definition.input, input_file, input_pairs)
     name, templated = _thread_id(definition, thread, when, given)
-    options = Options(on_busy=on_busy or definition.on_busy, timeout=seconds)
-    policy = on_exists or ("resume" if templated else "fail")
-    row = _find(name, settings)
-    if row is not None:
-        return _existing(row, definition, given, policy, detach, settings, options, observer)
+    request = _Request(
+        name=name,
+        definition=definition,
+        input=given,
+        input_was_said=input_file is not None or bool(input_pairs),
+        slot=None if when is None else when.isoformat(timespec="minutes"),
+        on_exists=on_exists or ("resume" if templated else "fail"),
+        detach=detach,
+        settings=settings,
+        options=Options(on_busy=on_busy or definition.on_busy, timeout=seconds),
+        observer=observer,
+    )
+    row = _find(request)
+    return _new(request) if row is None else _existing(request, row)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Request:
+    """What was asked for, understood and checked."""
+
+    name: str
+    definition: Definition
+    input: Mapping[str, Any]
+    input_was_said: bool  # by whoever calls, beyond what workflows.toml says
+    slot: str | None
+    on_exists: str
+    detach: bool
+    settings: Settings
+    options: Options
+    observer: Observer
+
+
+def _new(request: _Request) -> ThreadResult:
     from durajob.engine.signals import Drain, watch
 
     drain = Drain()
     with watch(drain):
-        prepared = _admit(name, definition, given, when, settings)
+        prepared = _admit(request)
         if prepared is None:
-            row = _find(name, settings)
+            row = _find(request)
             assert row is not None, "another process has just taken the thread id"
-            return _existing(row, definition, given, policy, detach, settings, options, observer)
-        if detach:
-            return _detached(name, options, settings)
+            return _existing(request, row)
+        if request.detach:
+            return _detached(request)
         return running.run(
-            name,
-            definition,
-            settings=settings,
-            options=options,
-            observer=observer,
+            request.name,
+            request.definition,
+            settings=request.settings,
+            options=request.options,
+            observer=request.observer,
             drain=drain,
             prepared=prepared,
         )
 
 
-def _admit(
-    name: str,
-    definition: Definition,
-    given: Mapping[str, Any],
-    slot: datetime | None,
-    settings: Settings,
-) -> tuple[Loaded, Shape] | None:
+def _admit(request: _Request) -> tuple[Loaded, Shape] | None:
     """Make the thread durable; None when another process was first."""
     from durajob.engine.admit import admit
     from durajob.engine.graph import describe
     from durajob.store.write import Writer
     from durajob.targets import load
 
-    loaded = load(definition)
+    loaded = load(request.definition)
     shape = describe(loaded.builder)
-    writer = Writer(settings.store.path, create=True)
+    writer = Writer(request.settings.store.path, create=True)
     try:
         admitted = admit(
             writer,
-            name,
-            definition=definition,
+            request.name,
+            definition=request.definition,
             shape=shape,
-            input=given,
-            file=running.definition_file(definition, settings),
-            slot=None if slot is None else slot.isoformat(timespec="minutes"),
+            input=request.input,
+            file=running.definition_file(request.definition, request.settings),
+            slot=request.slot,
         )
     finally:
         writer.close()
     return (loaded, shape) if admitted else None
 
 
-def _detached(name: str, options: Options, settings: Settings) -> ThreadResult:
+def _detached(request: _Request) -> ThreadResult:
     from durajob.commands.detach import drive_detached
 
-    return drive_detached(name, options, settings)
+    return drive_detached(request.name, request.options, request.settings)
 
 
-def _existing(
-    row: Mapping[str, Any],
-    definition: Definition,
-    given: Mapping[str, Any],
-    policy: str,
-    detach: bool,
-    settings: Settings,
-    options: Options,
-    observer: Observer,
-) -> ThreadResult:
-    name = row["thread"]
-    if policy == "fail":
+def _existing(request: _Request, row: Mapping[str, Any]) -> ThreadResult:
+    name, settings = request.name, request.settings
+    ended = row["status"] in ("completed", "cancelled")
+    if request.on_exists == "fail":
+        way_on = "durajob status" if ended else "durajob resume"
         raise ThreadExists(
             f"thread {name} exists already ({row['status']})",
-            hint=f"durajob resume {name}; or start it under another id with -t",
+            hint=f"{way_on} {name}; or start it under another id with -t",
         )
-    if row["workflow"] != definition.name:
+    if row["workflow"] != request.definition.name:
         raise ThreadExists(
-            f"thread {name} belongs to workflow {row['workflow']}, not {definition.name}",
+            f"thread {name} belongs to workflow {row['workflow']}, not {request.definition.name}",
             hint="start it under another id with -t, or change the workflow's thread template",
         )
-    if json.loads(row["input"]) != json.loads(json.dumps(given)):
+    # A cron line that says nothing of input means the thread as it was started.
+    if request.input_was_said and json.loads(row["input"]) != json.loads(json.dumps(request.input)):
         raise InputDiffers(
             f"thread {name} was started with other input",
             hint=f"durajob status {name} --json shows it; resume without input, or use another id",
         )
-    if row["status"] in ("completed", "cancelled"):
+    if ended:
         return running.shown(name, settings, notes=("nothing to do",))
-    if policy == "skip":
+    if request.on_exists == "skip":
         found = running.shown(name, settings)
         return ThreadResult(thread=found.thread, notes=(f"thread {name} exists; left alone",))
-    if detach:
-        return _detached(name, options, settings)
+    if request.detach:
+        return _detached(request)
     from durajob.engine.signals import Drain, watch
 
     drain = Drain()
     with watch(drain):
         return running.run_existing(
-            row, settings=settings, options=options, observer=observer, drain=drain
+            row,
+            settings=settings,
+            options=request.options,
+            observer=request.observer,
+            drain=drain,
         )
 
 
-def _find(thread: str, settings: Settings) -> Mapping[str, Any] | None:
+def _find(request: _Request) -> Mapping[str, Any] | None:
     try:
-        with Reader(settings.store.path) as reader:
-            return reader.row(thread)
+        with Reader(request.settings.store.path) as reader:
+            return reader.row(request.name)
     except NoStore:
         return None
 

@@ -50,6 +50,7 @@ def validate(*, settings: Settings, names: Sequence[str] = ()) -> Workflows:
         file=str(settings.file) if settings.file else None,
         exit_status=ConfigError.exit_status if wrong else 0,
         error=_summary(infos, wrong) if wrong else None,
+        notes=() if wrong else (_all_right(infos),),
     )
 
 
@@ -96,6 +97,12 @@ def _summary(infos: Sequence[WorkflowInfo], wrong: Sequence[str]) -> ErrorInfo:
         message=f"{count} {verb} a problem: {shown}",
         hint="mend what is said of each, then: durajob validate",
     )
+
+
+def _all_right(infos: Sequence[WorkflowInfo]) -> str:
+    if not infos:
+        return "no workflows to check"
+    return "1 workflow is right" if len(infos) == 1 else f"{len(infos)} workflows are right"
 
 
 @contextmanager

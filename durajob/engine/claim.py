@@ -171,8 +171,11 @@ def _check_shape(request: Claim, row: Mapping[str, Any]) -> None:
     if request.definition.on_change == "accept":
         return
     difference = request.shape.difference(json.loads(row["shape"]))
+    # Only a workflow that a workflows.toml names has an on_change that can be set.
+    in_file = request.definition.source not in ("built-in", "target")
+    accept = 'set on_change = "accept" for the workflow in workflows.toml'
     raise DefinitionChanged(
         f"workflow {request.definition.name} has changed under thread {request.thread} "
         f"({difference})",
-        hint='undo the change, or set on_change = "accept" for the workflow in workflows.toml',
+        hint=f"undo the change, or {accept if in_file else 'start a new thread'}",
     )

@@ -136,7 +136,7 @@ def _step(step: Step) -> dict[str, Any]:
         "attempts": step.attempts,
         "started_at": clock.to_rfc3339(step.started_at),
         "finished_at": clock.to_rfc3339(step.finished_at),
-        "seconds": step.seconds,
+        "seconds": None if step.seconds is None else round(step.seconds, 6),
         "error": _step_error(step.error),
     }
     if step.progress is not None:

@@ -66,6 +66,18 @@ def test_a_changed_shape_is_refused_unless_it_is_accepted(
     assert lines(effects) == ["a", "b", "d"]
 
 
+def test_a_changed_target_is_refused_with_a_way_out_that_is_one(
+    forked: Forked, effects: Path, tmp_path: Path
+) -> None:
+    """A target that was typed by hand has no on_change that the hint could speak of."""
+    job = tmp_path / "job.py"
+    job.write_text(GRAPHS.read_text())
+    forked.run("start", "./job.py:chain", "-t", "t", env={"DIE": "b:before"})
+    job.write_text(f"{GRAPHS.read_text()}\nchain = chain_without_c\n")
+    refused = forked.run("resume", "t", "--json", check=65)
+    assert refused.json["error"]["hint"] == "undo the change, or start a new thread"
+
+
 @pytest.mark.parametrize("how", ["raises", "typo"])
 def test_a_router_that_fails_does_not_complete_the_thread(
     forked: Forked, effects: Path, how: str

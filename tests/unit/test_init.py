@@ -113,6 +113,7 @@ def test_validate_reports_each_problem(tmp_path: Path) -> None:
         result.exit_status, result.error and result.error.message,
     )  # fmt: skip
     assert (0, 1) == (_validate("hello").exit_status, len(_validate("hello").workflows))
+    assert ("1 workflow is right",) == _validate("hello").notes
     with pytest.raises(WorkflowNotFound):
         _validate("hello", "hullo")
 

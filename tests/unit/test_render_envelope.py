@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from durajob.model import ThreadResult
 from durajob.render.envelope import envelope, json_text
 from durajob.render.text import one_line
-from tests.snapshots.made import thread
+from tests.snapshots.made import step, thread
 
 
 class Colour(Enum):
@@ -72,6 +72,12 @@ def state_of(value: Any) -> Any:
 def test_what_json_does_not_know_follows_the_stated_rules(value: Any, expected: Any) -> None:
     """Odd values come out as the module says, and never break the line."""
     assert expected == state_of(value)
+
+
+def test_seconds_are_rounded_to_the_microsecond() -> None:
+    """No more digits than were measured."""
+    shown = envelope("status", ThreadResult(thread=thread(steps=(step("a", seconds=1 / 3),))))
+    assert '"seconds": 0.333333,' in shown
 
 
 def test_an_integer_too_long_for_decimal_is_hexadecimal() -> None:
