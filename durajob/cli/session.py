@@ -57,6 +57,7 @@ class Session:
             out_tables=self.color == "always" or self._is_capable(self.out),
             out_color=self._has_color(self.out),
             err_color=self._has_color(self.err),
+            complete=self._complete,
         )
 
     def refused(self, error: DurajobError) -> int:
@@ -76,6 +77,21 @@ class Session:
     def live_color(self) -> bool:
         """Whether the live view is coloured."""
         return self._has_color(self.err)
+
+    def _complete(self, text: str) -> str:
+        """A command that is told to a person needs the file and the store that this one had."""
+        named = (("-f", self.file), ("--store", self.store))
+        given = [part for option in named if option[1] is not None for part in option]
+        if not given:
+            return text
+        import re
+        import shlex
+
+        from durajob.cli.verbs import VERBS
+
+        options = shlex.join(str(part) for part in given)
+        verbs = "|".join(verb for verb in VERBS if verb != "init")
+        return re.sub(rf"\bdurajob (?=(?:{verbs})\b)", lambda found: f"{found[0]}{options} ", text)
 
     def _is_capable(self, sink: Sink) -> bool:
         return sink.isatty() and os.environ.get("TERM", "dumb") != "dumb"

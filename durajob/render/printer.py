@@ -5,6 +5,9 @@ Data goes to standard output; errors, notes and the next command go to standard 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from durajob import clock
 from durajob.durations import format_duration
 from durajob.model import (
@@ -42,6 +45,7 @@ class Printer:
         out_tables: bool = False,
         out_color: bool = False,
         err_color: bool = False,
+        complete: Callable[[str], str] = str,
     ) -> None:
         self.command = command
         self.out = out
@@ -51,11 +55,12 @@ class Printer:
         self.out_tables = out_tables  # tables on standard output, rather than plain lines
         self.out_color = out_color
         self.err_color = err_color
+        self.complete = complete  # puts into commands the options that they need here
 
     def result(self, result: Result) -> int:
         """Show what a command that reads returned; the exit status."""
         if self.json:
-            self._line(envelope(self.command, result))
+            self._line(self._envelope(result))
         elif not self.quiet:
             self._page(result)
         self._rest(result)
@@ -67,7 +72,7 @@ class Printer:
         ``elapsed`` is how many seconds it was driven for, None when it was not.
         """
         if self.json:
-            self._line(envelope(self.command, result))
+            self._line(self._envelope(result))
         elif not self.quiet and result.exit_status == 0:
             self._line(self._summary(result.thread, elapsed))
         self._rest(result)
@@ -78,7 +83,7 @@ class Printer:
         if details:
             self.err.write(details, patience=_PATIENCE)
         if self.json:
-            self._line(error_envelope(self.command, error, exit_status))
+            self._line(error_envelope(self.command, self._completed(error), exit_status))
         else:
             self._say_error(error.message)
             self._say_hint("hint", error.hint)
@@ -89,10 +94,19 @@ class Printer:
         resume = f"durajob resume {thread}" if thread else None
         error = ErrorInfo(code="interrupted", message="ended at once", hint=resume)
         if self.json:
-            self.out.write(error_envelope(self.command, error, 130) + "\n", patience=1.0)
+            text = error_envelope(self.command, self._completed(error), 130)
+            self.out.write(text + "\n", patience=1.0)
         else:
             self.err.write("\n" + self._styled("error: ", marks.ERROR) + "ended at once\n")
             self._say_hint("resume with", resume)
+
+    def _envelope(self, result: Result) -> str:
+        if result.error is not None:
+            result = replace(result, error=self._completed(result.error))
+        return envelope(self.command, result)
+
+    def _completed(self, error: ErrorInfo) -> ErrorInfo:
+        return error._replace(hint=None if error.hint is None else self.complete(error.hint))
 
     def _page(self, result: Result) -> None:
         blocks = pages(result, now=clock.now(), terminal=self.out_tables)
@@ -149,7 +163,7 @@ class Printer:
 
     def _say_hint(self, label: str, text: str | None) -> None:
         if text:
-            told = self._styled(one_line(text), marks.HINT)
+            told = self._styled(one_line(self.complete(text)), marks.HINT)
             self.err.write(f"  {label}: {told}\n", patience=_PATIENCE)
 
     def _styled(self, text: str, style: str) -> str:

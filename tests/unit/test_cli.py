@@ -103,6 +103,14 @@ def test_a_domain_error_is_a_line_and_a_hint() -> None:
     assert "error: no thread 'missing'\n  hint: durajob list\n" == done.stderr
 
 
+def test_a_hints_command_has_the_file_and_store_that_were_named() -> None:
+    """What a person is told to type works as it stands, also where options named another store."""
+    done = run("", "--store", "an other.db", "status", "missing")
+    assert "  hint: durajob --store 'an other.db' list\n" in done.stderr
+    shown = envelope(run("", "--store", "s.db", "status", "missing", "--json"))
+    assert "durajob --store s.db list" == shown["error"]["hint"]
+
+
 def test_a_domain_error_as_json() -> None:
     """The envelope of a refusal is the contract's."""
     done = run("", "status", "missing", "--json")
