@@ -5,24 +5,16 @@ Apart from ``model``, so that commands that only read do not pay for it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from durajob.model import StepError, StepProgress, ThreadStatus
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
-    """Something a person who watches a thread wants to see; ``at`` is wall-clock time."""
-
-    thread: str
-    at: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ThreadClaimed(Event):
+class ThreadClaimed(NamedTuple):
     """This process drives the thread from now on."""
 
+    thread: str
+    at: int  # wall-clock time
     workflow: str
     epoch: int
     resumed: bool  # whether an earlier process had begun it
@@ -31,26 +23,29 @@ class ThreadClaimed(Event):
     total: int | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepStarted(Event):
+class StepStarted(NamedTuple):
+    thread: str
+    at: int  # wall-clock time
     step: str
     visit: int
     attempt: int
     max_attempts: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepFinished(Event):
+class StepFinished(NamedTuple):
+    thread: str
+    at: int  # wall-clock time
     step: str
     visit: int
     attempt: int
     seconds: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepFailed(Event):
+class StepFailed(NamedTuple):
     """An attempt failed; ``retry_in`` is None when it was the last."""
 
+    thread: str
+    at: int  # wall-clock time
     step: str
     visit: int
     attempt: int
@@ -59,33 +54,50 @@ class StepFailed(Event):
     retry_in: float | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepProgressed(Event):
+class StepProgressed(NamedTuple):
+    thread: str
+    at: int  # wall-clock time
     step: str
     visit: int
     progress: StepProgress
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepPrinted(Event):
+class StepPrinted(NamedTuple):
     """A line that a step wrote to its standard output or error."""
 
+    thread: str
+    at: int  # wall-clock time
     step: str
     line: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Notice(Event):
+class Notice(NamedTuple):
     """A sentence for the person who watches: a wait, a stop that was asked for."""
 
+    thread: str
+    at: int  # wall-clock time
     text: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ThreadLeft(Event):
+class ThreadLeft(NamedTuple):
     """This process no longer drives the thread."""
 
+    thread: str
+    at: int  # wall-clock time
     status: ThreadStatus
+
+
+Event = (
+    ThreadClaimed
+    | StepStarted
+    | StepFinished
+    | StepFailed
+    | StepProgressed
+    | StepPrinted
+    | Notice
+    | ThreadLeft
+)
+"""Something that a person who watches a thread wants to see."""
 
 
 class Observer(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from durajob.config.names import nearest
 from durajob.config.target import TARGET_RULE, parse_target
 from durajob.errors import TargetError, WorkflowNotFound
-from durajob.policies import StepPolicy
 
 if TYPE_CHECKING:
     from durajob.config.specs import Config, WorkflowSpec
+    from durajob.policies import StepPolicy
 
 OnBusy = Literal["fail", "skip", "wait"]
 
@@ -147,6 +146,8 @@ class Registry:
         if target.file is not None and not target.file.startswith("/"):
             target = target.within(_here(text))
         taken = self.names()
+        import hashlib
+
         digest = hashlib.sha256(str(target).encode(errors="surrogateescape")).hexdigest()[:8]
         free = [label for label in target.labels if label not in taken]
         name = free[0] if free else f"{target.labels[0][:91]}-{digest}"

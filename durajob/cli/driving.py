@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from durajob import clock
 from durajob.cli.session import Session
 from durajob.engine import signals
 from durajob.engine.environment import OtherInterpreter
 from durajob.errors import DurajobError
-from durajob.events import Event, Observer, ThreadClaimed
 from durajob.model import ThreadResult
-from durajob.render.pump import Painter, Pump
 from durajob.render.sink import abandon_unwritten
+
+if TYPE_CHECKING:
+    from durajob.events import Event, Observer
+    from durajob.render.pump import Painter, Pump
 
 
 def drive(session: Session, call: Callable[[Observer], ThreadResult]) -> NoReturn:
@@ -47,7 +49,7 @@ def _hand_over(session: Session, error: OtherInterpreter) -> int:
 
 
 def _drive(session: Session, call: Callable[[Observer], ThreadResult]) -> int:
-    watcher = _Watcher(None if session.quiet else Pump(lambda: _painter(session)))
+    watcher = _Watcher(session)
     printer = session.printer()
 
     def abort() -> None:
@@ -70,17 +72,25 @@ _HANDED_OVER = "DURAJOB_INTERPRETER"
 class _Watcher:
     """Passes events on, and remembers which thread was claimed and when."""
 
-    def __init__(self, pump: Pump | None) -> None:
+    def __init__(self, session: Session) -> None:
         self.thread: str | None = None
         self._since: float | None = None
-        self._pump = pump
+        self._session = session
+        self._pump: Pump | None = None
 
     def notify(self, event: Event, /) -> None:
-        """Pass the event on."""
+        """Pass the event on, to a view that is made for the first one."""
+        from durajob.events import ThreadClaimed
+
         if isinstance(event, ThreadClaimed):
             self.thread, self._since = event.thread, clock.monotonic()
-        if self._pump is not None:
-            self._pump.notify(event)
+        if self._session.quiet:
+            return
+        if self._pump is None:
+            from durajob.render.pump import Pump
+
+            self._pump = Pump(lambda: _painter(self._session))
+        self._pump.notify(event)
 
     def close(self, timeout: float) -> None:
         """Let the view draw its end, for so many seconds at most."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from durajob.commands import running
 from durajob.commands.running import Options
 from durajob.config.settings import Settings
 from durajob.errors import NoStore, ThreadNotFound
-from durajob.events import Observer
 from durajob.model import ThreadResult
 from durajob.store.read import Reader
+
+if TYPE_CHECKING:
+    from durajob.events import Observer
 
 
 def resume(

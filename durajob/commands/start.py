@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -208,6 +207,8 @@ def _thread_id(
         when = slot or clock.to_datetime(clock.now()).astimezone().replace(second=0, microsecond=0)
         text = render_thread_id(definition.thread, workflow=definition.name, slot=when, input=given)
         return text, True
+    import secrets
+
     now = clock.to_datetime(clock.now()).astimezone()
     random = "".join(secrets.choice("abcdefghijkmnpqrstuvwxyz23456789") for _ in range(4))
     return f"{definition.name[:100]}-{now:%Y%m%dT%H%M%S}-{random}", False

@@ -34,6 +34,7 @@ class Lines:
         self._sink = sink
         self._tally = Tally()
         self._told: Counter[str] = Counter()  # lines about branches, by step
+        self._wide: set[str] = set()  # fan-outs too wide for a line a branch
         self._summed: dict[str, tuple[float, int]] = {}  # step -> when, and how many were done
 
     def take(self, event: Event, /) -> None:
@@ -60,7 +61,7 @@ class Lines:
         """Say what has been running for a while, and sum up wide fan-outs."""
         now = clock.monotonic()
         for row in self._tally.rows.values():
-            if self._is_wide(row):
+            if row.name in self._wide:
                 self._sum_up(row, now, SUMMARY_EVERY)
                 continue
             for running in row.running.values():
@@ -73,20 +74,17 @@ class Lines:
         self._sum_up_all()
 
     def _sum_up_all(self) -> None:
-        for row in self._tally.rows.values():
-            if self._is_wide(row):
-                self._sum_up(row, clock.monotonic(), 0.0)
+        for name in self._wide:
+            self._sum_up(self._tally.rows[name], clock.monotonic(), 0.0)
 
     def _step(self, event: StepStarted | StepFinished | StepFailed, what: str) -> None:
         group = group_of(event.step)
         if group != event.step:
             self._told[group] += 1
             if self._told[group] > MANY_BRANCHES:
+                self._wide.add(group)
                 return
         self._say(f"step {one_line(_name(event.step, event.visit))}: {what}")
-
-    def _is_wide(self, row: Row) -> bool:
-        return self._told[row.name] > MANY_BRANCHES
 
     def _sum_up(self, row: Row, now: float, every: float) -> None:
         when, done = self._summed.setdefault(row.name, (now, -1))
