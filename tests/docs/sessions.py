@@ -23,7 +23,7 @@ from tests.forked import Forked, ForkedRun
 UPDATE = os.environ.get("DURAJOB_UPDATE_SNAPSHOTS") == "1"  # before tests scrub the environment
 FOLDER = "/srv/jobs"
 """What the pages show in place of the folder that the session runs in."""
-HOME = "/srv/home"
+HOME = "/srv/ada"
 HOST = "laptop"
 """What the pages show in place of the name of this machine."""
 
