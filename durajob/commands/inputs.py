@@ -16,6 +16,7 @@ MAX_INPUT = 10_000_000
 """The largest input, in bytes of JSON. Larger data belong into a file whose path is given."""
 MAX_DEPTH = 100
 """How deep lists and objects may be nested."""
+_FLATTER = f"nest lists and objects at most {MAX_DEPTH} deep, or give such data as text"
 
 
 def read_input(
@@ -53,7 +54,7 @@ def _read_file(name: str) -> dict[str, Any]:
             f"the input in {shown} is not UTF-8 (byte {error.start})", hint="save it as UTF-8"
         ) from error
     except RecursionError as error:
-        raise InputError(f"the input in {shown} is nested too deeply") from error
+        raise InputError(f"the input in {shown} is nested too deeply", hint=_FLATTER) from error
     except ValueError as error:
         raise InputError(
             f"the input in {shown} is not JSON: {error}", hint="check it with a JSON validator"
@@ -76,7 +77,9 @@ def _read_bytes(name: str) -> bytes:
     except FileNotFoundError as error:
         raise InputFileNotFound(f"no input file {name!r}", hint="check the path") from error
     except (OSError, ValueError) as error:
-        raise InputFileNotFound(f"the input file {name!r} cannot be read: {error}") from error
+        raise InputFileNotFound(
+            f"the input file {name!r} cannot be read: {error}", hint="check the path and its mode"
+        ) from error
 
 
 def _read_pair(pair: str) -> tuple[str, Any]:
@@ -100,7 +103,7 @@ def _check(value: Mapping[str, Any]) -> None:
     try:
         size = len(json.dumps(value))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"the input cannot be stored: {error}") from error
+        raise InputError(f"the input cannot be stored: {error}", hint=_FLATTER) from error
     if size > MAX_INPUT:
         raise InputError(
             f"the input has {size:,} bytes; at most {MAX_INPUT:,} are taken",
@@ -111,7 +114,7 @@ def _check(value: Mapping[str, Any]) -> None:
 
 def _check_part(value: Any, depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise InputError(f"the input is nested more than {MAX_DEPTH} deep")
+        raise InputError(f"the input is nested more than {MAX_DEPTH} deep", hint=_FLATTER)
     if isinstance(value, dict):
         for key, item in value.items():
             _check_part(key, depth)
@@ -121,13 +124,18 @@ def _check_part(value: Any, depth: int) -> None:
             _check_part(item, depth + 1)
     elif isinstance(value, str):
         if _is_not_utf8(value):
-            raise InputError("the input holds text that is not valid Unicode")
+            raise InputError(
+                "the input holds text that is not valid Unicode",
+                hint="give bytes as a file's path instead",
+            )
     elif isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise InputError(
             "the input holds an integer beyond 64 bits", hint="give it as text instead"
         )
     elif isinstance(value, float) and not math.isfinite(value):
-        raise InputError("the input holds a number that is not finite")
+        raise InputError(
+            "the input holds a number that is not finite", hint="give it as text instead"
+        )
 
 
 def _refuse_constant(name: str) -> Any:

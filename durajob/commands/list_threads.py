@@ -44,13 +44,15 @@ def _status(text: str) -> ThreadStatus:
         return ThreadStatus(text)
     except ValueError as error:
         choices = ", ".join(each.value for each in ThreadStatus)
-        raise UsageError(f"--status {text!r}: it is one of {choices}") from error
+        raise UsageError(f"no status {text[:40]!r}", hint=f"--status takes {choices}") from error
 
 
 def _limit(text: str) -> int:
     if text.isascii() and text.isdigit() and 1 <= int(text) <= 1_000_000_000:
         return int(text)
-    raise UsageError(f"--limit {text[:40]!r}: it is a whole number, 1 or more")
+    raise UsageError(
+        f"--limit {text[:40]!r} is no number of threads", hint="write a whole number, 1 or more"
+    )
 
 
 def _since(text: str | None) -> int | None:

@@ -39,7 +39,9 @@ class Options:
 def check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> None:
     """Refuse a value that is none of the choices."""
     if value is not None and value not in choices:
-        raise UsageError(f"{option} {value!r}: it is one of {', '.join(choices)}")
+        raise UsageError(
+            f"{option} cannot be {value[:40]!r}", hint=f"{option} takes {', '.join(choices)}"
+        )
 
 
 def check_timeout(text: str | None) -> float | None:

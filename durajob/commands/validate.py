@@ -72,7 +72,10 @@ def _checked(definition: Definition) -> WorkflowInfo:
                 loaded.builder.compile()
             except Exception as error:  # LangGraph's, for a graph that makes no sense
                 said = " ".join(str(error).split())
-                raise TargetError(f"{definition.target}: does not compile: {said}") from error
+                raise TargetError(
+                    f"{definition.target}: does not compile: {said}",
+                    hint="mend the graph; LangGraph says what it misses",
+                ) from error
     except DurajobError as error:
         return replace(shown, problem=_error_info(error))
     return replace(shown, steps=tuple(loaded.builder.nodes))
