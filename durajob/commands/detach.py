@@ -6,7 +6,6 @@ a session of its own and without a terminal, then resumes it.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -14,13 +13,11 @@ from durajob.commands import running
 from durajob.commands.running import Options
 from durajob.config.settings import Settings
 from durajob.model import ThreadResult
-from durajob.store.files import log_folder
+from durajob.store.files import log_folder, open_log
 
 
 def drive_detached(thread: str, options: Options, settings: Settings) -> ThreadResult:
     """Have a new process resume ``thread``; returns at once."""
-    logs = log_folder(settings.store.path)
-    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [sys.executable, "-P", "-m", "durajob", "--store", settings.store.url]
     if settings.file is not None:
         command += ["--file", str(settings.file)]
@@ -30,7 +27,7 @@ def drive_detached(thread: str, options: Options, settings: Settings) -> ThreadR
     for name in ("take_over", "here", "reset_resumes"):
         if getattr(options, name):
             command.append("--" + name.replace("_", "-"))
-    with open(logs / "detached.log", "ab", opener=_private) as log:
+    with open_log(log_folder(settings.store.path) / "detached.log") as log:
         process = subprocess.Popen(
             [*command, "--", thread],
             stdin=subprocess.DEVNULL,
@@ -46,7 +43,3 @@ def drive_detached(thread: str, options: Options, settings: Settings) -> ThreadR
         notes=(f"thread {thread} runs on in the background, in process {process.pid}",),
         next_command=f"durajob status {thread}",
     )
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

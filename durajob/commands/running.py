@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,12 @@ from durajob import clock
 from durajob.config.settings import Settings
 from durajob.durations import parse_duration
 from durajob.errors import Busy, UsageError
-from durajob.events import Observer
 from durajob.model import ErrorInfo, Thread, ThreadResult, ThreadStatus
 from durajob.store.read import Reader
 
 if TYPE_CHECKING:
     from durajob.engine.signals import Drain
+    from durajob.events import Observer
     from durajob.registry import Definition
 
 BUSY_CHOICES = ("fail", "skip", "wait")
@@ -126,7 +125,13 @@ def run(
         outcome = drive(job, observer=observer, drain=drain, deadline=deadline)
     finally:
         writer.close()
-    return shown(thread, settings, timed_out=outcome.timed_out, abandoned=outcome.abandoned)
+    return shown(
+        thread,
+        settings,
+        timed_out=outcome.timed_out,
+        abandoned=outcome.abandoned,
+        known_before=True,
+    )
 
 
 def definition_file(definition: Definition, settings: Settings) -> str | None:
@@ -143,9 +148,10 @@ def shown(
     timed_out: bool = False,
     abandoned: bool = False,
     notes: tuple[str, ...] = (),
+    known_before: bool = False,
 ) -> ThreadResult:
     """The thread as it stands now, with the exit status that a driving command gives for it."""
-    with Reader(settings.store.path) as reader:
+    with Reader(settings.store.path, known_before=known_before) as reader:
         found = reader.find(thread, whole=True)
     assert found is not None, "a thread that was just driven is in the store"
     status, error = _verdict(found, timed_out)
@@ -207,34 +213,42 @@ def _wait_or_leave(
     drain: Drain,
 ) -> ThreadResult | None:
     """Find out cheaply that another process owns the thread, before anything is imported."""
-    from durajob.store.files import lock_path
-    from durajob.store.locks import LockFile
+    from durajob.store.processes import still_drives
 
-    if not os.path.exists(lock_path(settings.store.path)):
+    owner = json.loads(row["owner"]) if row["owner"] else None
+    alive = owner is not None and still_drives(row["status"], owner)
+    if not alive and not _is_held(row["id"], settings):
         return None
-    locks = LockFile(lock_path(settings.store.path), create=False)
-    try:
-        if not locks.thread_is_held(row["id"]):
-            return None
-        owner = json.loads(row["owner"]) if row["owner"] else None
-        if options.take_over:
-            from durajob.engine.takeover import end_owner
+    if options.take_over:
+        from durajob.engine.takeover import end_owner
 
-            end_owner(row["thread"], owner)
-            return None
-        if options.on_busy == "wait":
-            return None
-        if options.on_busy == "skip":
-            return ThreadResult(
-                thread=shown(row["thread"], settings).thread,
-                notes=(f"thread {row['thread']} is busy; left alone",),
-            )
-    finally:
-        locks.close()
+        end_owner(row["thread"], owner)
+        return None
+    if options.on_busy == "wait":
+        return None
+    if options.on_busy == "skip":
+        return ThreadResult(
+            thread=shown(row["thread"], settings).thread,
+            notes=(f"thread {row['thread']} is busy; left alone",),
+        )
     raise Busy(
         _owned(row["thread"], owner),
         hint=f"--on-busy wait waits for it; durajob status {row['thread']} shows it",
     )
+
+
+def _is_held(row: int, settings: Settings) -> bool:
+    from durajob.store.files import lock_path
+    from durajob.store.locks import LockFile
+
+    try:
+        locks = LockFile(lock_path(settings.store.path), create=False)
+    except FileNotFoundError:
+        return False
+    try:
+        return locks.thread_is_held(row)
+    finally:
+        locks.close()
 
 
 def _owned(thread: str, owner: Mapping[str, Any] | None) -> str:

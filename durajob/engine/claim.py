@@ -21,6 +21,7 @@ from durajob.errors import Busy, DefinitionChanged, DurajobError, StoreDamaged
 from durajob.events import Notice, Observer
 from durajob.registry import Definition
 from durajob.store.files import log_folder
+from durajob.store.processes import still_drives
 from durajob.store.read import Reader
 from durajob.store.write import Writer
 from durajob.targets import Loaded
@@ -68,6 +69,13 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
     row = _row(request.thread, writer)
     if row["status"] in ("completed", "cancelled", "waiting"):
         return None
+    owner = json.loads(row["owner"]) if row["owner"] else None
+    if owner is not None and still_drives(row["status"], owner):
+        raise Busy(
+            f"thread {request.thread} has lost its lock file, and process {owner['pid']} "
+            "still drives it",
+            hint=f"wait for its end, or: durajob resume {request.thread} --take-over",
+        )
     _check_shape(request, row)
     if not request.reset_resumes and row["resumes"] >= request.definition.max_resumes:
         raise TooManyResumes(
@@ -110,7 +118,7 @@ def pending_names(text: str) -> tuple[str, ...]:
 
 
 def _row(thread: str, writer: Writer) -> Mapping[str, Any]:
-    with Reader(writer.path) as reader:
+    with Reader(writer.path, known_before=True) as reader:
         row = reader.row(thread)
     if row is None:
         raise StoreDamaged(

@@ -13,6 +13,7 @@ import json
 import threading
 import traceback
 from collections.abc import Mapping
+from contextlib import nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +37,7 @@ from durajob.events import Notice, Observer, ThreadClaimed, ThreadLeft
 from durajob.model import AttemptStatus, StepError, ThreadStatus
 from durajob.policies import StepPolicy
 from durajob.store.door import Door
+from durajob.store.files import open_log
 from durajob.store.ledger import Ledger
 from durajob.store.saver import Progress, Saver
 from durajob.targets import Loaded
@@ -92,7 +94,10 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
         progress=progress,
         observer=observer,
         drain=drain,
-        seats=threading.Semaphore(job.concurrency),
+        # One pool bounds by itself; several, of graphs inside graphs, need a common bound.
+        seats=threading.Semaphore(job.concurrency)
+        if graphs.has_subgraphs(job.loaded.builder)
+        else nullcontext(),
         logs=job.logs,
     )
     observer.notify(
@@ -213,9 +218,9 @@ def _blame(run: Run, error: BaseException | None) -> StepError:
             step = note.split("'")[1]
     log = run.logs / "graph.log"
     try:
-        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write("".join(traceback.format_exception(error)))
+        with open_log(log) as file:
+            trace = "".join(traceback.format_exception(error))
+            file.write(trace.encode("utf-8", "backslashreplace"))
         name: str | None = str(log)
     except OSError:
         name = None

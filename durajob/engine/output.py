@@ -14,10 +14,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from durajob.steps.context import current
+from durajob.store.files import open_log
 
 
 @contextmanager
@@ -44,7 +45,7 @@ class AttemptLog:
     def __init__(self, folder: Path, step: str, visit: int, attempt: int) -> None:
         self._folder = folder
         self._name = (step, visit, attempt)
-        self._file: io.BufferedWriter | None = None
+        self._file: BinaryIO | None = None
         self._failed = False
 
     @property
@@ -59,9 +60,7 @@ class AttemptLog:
             return
         try:
             if self._file is None:
-                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-                self._file = os.fdopen(os.open(self.path, flags, 0o600), "ab")
+                self._file = open_log(self.path)
             self._file.write(text.encode("utf-8", "backslashreplace"))
             self._file.flush()
         except OSError:

@@ -25,11 +25,14 @@ from durajob.store.locks import LockFile
 
 
 class _Request:
-    __slots__ = ("done", "durable", "error", "operation", "value")
+    __slots__ = ("done", "durable", "error", "finished", "operation", "value")
 
-    def __init__(self, operation: Callable[[Any], Any], durable: bool) -> None:
+    def __init__(
+        self, operation: Callable[[Any], Any], *, durable: bool, finished: int = 0
+    ) -> None:
         self.operation = operation
         self.durable = durable
+        self.finished = finished
         self.value: Any = None
         self.error: BaseException | None = None
         self.done = False
@@ -61,17 +64,17 @@ class Door:
         with self._mutex:
             self._deferred.append(_Request(operation, durable=False))
 
-    def write(self, operation: Callable[[Any], Any], *, durable: bool) -> Any:
+    def write(self, operation: Callable[[Any], Any], *, durable: bool, finished: int = 0) -> Any:
         """Run ``operation(cursor)`` in a fenced transaction, shared with others that wait.
 
-        Returns what it returned, once committed (and fsynced, if ``durable``).
+        ``finished`` is how many steps it finishes. Returns what it returned, once committed (and fsynced, if ``durable``).
 
         Raises:
             OwnershipLost: when another owner has claimed the thread; nothing was written.
             StorageError: when the store could not be written. After a failed commit the
                 door stays shut: what an fsync failed to write cannot be asked for again.
         """
-        request = _Request(operation, durable)
+        request = _Request(operation, durable=durable, finished=finished)
         self._waiting.append(request)
         with self._mutex:
             if not request.done:
@@ -137,12 +140,14 @@ class Door:
         if self._broken is not None:
             raise self._broken
         durable = any(request.durable for request in batch)
+        finished = sum(request.finished for request in batch)
         connection = self._connection
         commits = 0
         try:
             self._set_synchronous("FULL" if durable else "NORMAL")
             connection.execute("BEGIN IMMEDIATE")
-            cursor = connection.execute(queries.FENCE, (clock.now(), self.row, self.epoch))
+            values = (clock.now(), finished, finished, self.row, self.epoch)
+            cursor = connection.execute(queries.FENCE, values)
             if cursor.rowcount != 1:
                 raise OwnershipLost(
                     hint="the new owner goes on with it; durajob status shows who that is"

@@ -78,12 +78,14 @@ def translate(error: BaseException, path: str) -> DurajobError:
     if isinstance(error, OSError):
         return _translate_os(error, path)
     code, text = primary_code(error), str(error)
-    if code in (_CORRUPT, _NOTADB) or "not a database" in text or "malformed" in text:
+    lacking = text.startswith(("no such table", "no such column"))
+    if code in (_CORRUPT, _NOTADB) or lacking:
         return StoreDamaged(
             f"the store {path} is damaged or is not a durajob store: {text}",
             hint="nothing was changed; restore a copy, or name another store with --store",
         )
-    if code == _FULL:
+    # SQLite says no more than "disk I/O error" where its shared memory finds no room.
+    if code == _FULL or (code == _IOERR and _is_full(path)):
         return DiskFull(f"no space left for the store {path}", hint="free some space, then resume")
     if code == _READONLY:
         return StoreReadOnly(
@@ -111,6 +113,17 @@ def translate(error: BaseException, path: str) -> DurajobError:
             hint="keep large data in files and put their paths into the state",
         )
     return InternalError(f"unexpected answer from SQLite on {path}: {text}")
+
+
+def _is_full(path: str) -> bool:
+    try:
+        status = os.statvfs(os.path.dirname(path))
+    except OSError:
+        return False
+    return status.f_bavail * status.f_frsize < _ROOM
+
+
+_ROOM = 65_536  # bytes: SQLite's shared memory grows by half of that
 
 
 def _translate_os(error: OSError, path: str) -> DurajobError:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from durajob.errors import (
     NoStore,
@@ -33,8 +34,18 @@ def log_folder(path: Path) -> Path:
     return Path(f"{path}-logs")
 
 
-def open_for_reading(path: Path) -> Any:
+def open_log(path: Path) -> BinaryIO:
+    """A log file to append to, made 0600 in folders that are made 0700."""
+    make_folder(path.parent)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.fdopen(os.open(path, flags, 0o600), "ab")
+
+
+def open_for_reading(path: Path, *, known_before: bool = False) -> Any:
     """A connection that cannot write.
+
+    ``known_before``: this process has found the store to be of its own version before. If a
+    newer durajob has migrated it since, all that this one reads is still there.
 
     Raises:
         NoStore: when there is none.
@@ -42,18 +53,21 @@ def open_for_reading(path: Path) -> Any:
     """
     require_sound_library()
     if not check_file(path):
-        raise NoStore(f"no store at {path}", hint="durajob start creates it")
+        raise _no_store(path)
     try:
         connection = _connect(path, "mode=ro")
         try:
-            _check_version(connection, path)
+            version = _check_version(connection, path, known_before)
         except sqlite.Error:
             connection.close()
             if not _is_frozen(path):
                 raise
             connection = _connect(path, "mode=ro&immutable=1")
-            _check_version(connection, path)
-        if connection.execute("PRAGMA user_version").fetchone()[0] < schema.VERSION:
+            version = _check_version(connection, path, known_before)
+        if version == 0:
+            connection.close()
+            raise _no_store(path)
+        if version < schema.VERSION:
             connection.close()
             connection, lock = open_for_writing(path, create=False)
             lock.close()
@@ -73,10 +87,10 @@ def open_for_writing(path: Path, *, create: bool) -> tuple[Any, LockFile]:
     require_sound_library()
     exists = check_file(path)
     if not exists and not create:
-        raise NoStore(f"no store at {path}", hint="durajob start creates it")
+        raise _no_store(path)
     try:
         if not exists:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(path.parent)
             check_folder(path.parent)
         lock = LockFile(lock_path(path), create=True)
         try:
@@ -118,17 +132,71 @@ def check_file(path: Path) -> bool:
             hint=f"chmod 600 {path}",
         )
     check_folder(path.parent)
+    log = _check_beside(path)
+    if status.st_size == 0:
+        # Asked before SQLite is: it removes the log of a file that is empty. Looked at once
+        # more, since another process may just have filled it; it does so before it commits.
+        if (log or _known_commits(path)) and os.lstat(path).st_size == 0:
+            raise StoreDamaged(
+                f"the store {path} is empty, but work was committed to it",
+                hint="nothing was changed; put a copy of the store back",
+            )
+    elif status.st_size % _SMALLEST_PAGE and not log:
+        raise StoreDamaged(
+            f"the store {path} is cut off after {status.st_size:,} bytes",
+            hint="nothing was changed; put a copy of the store back",
+        )
     return True
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder in which anyone could replace the store."""
+    """Refuse a folder in which anyone else could replace the store."""
     status = os.stat(folder)
+    if status.st_uid not in (0, os.geteuid()):
+        raise UnsafePermissions(
+            f"the folder {folder} belongs to another user (uid {status.st_uid})",
+            hint="run durajob as that user, or name a store in a folder of yours with --store",
+        )
     if status.st_mode & 0o002 and not status.st_mode & stat.S_ISVTX:
         raise UnsafePermissions(
             f"anyone may change the folder {folder} (mode {status.st_mode & 0o777:04o})",
             hint=f"chmod o-w {folder}",
         )
+
+
+def make_folder(folder: Path) -> None:
+    """With those above it: ``mkdir(parents=True)`` leaves theirs to the umask."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+
+
+_SMALLEST_PAGE = 512
+
+
+def _check_beside(path: Path) -> int:
+    """The size of the write-ahead log, once what SQLite keeps beside the file is known to be
+    ours: in a folder that is shared (/tmp) somebody else may have put it there."""
+    log = 0
+    for suffix in ("-wal", "-shm", "-journal"):
+        try:
+            status = os.lstat(f"{path}{suffix}")
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+            raise UnsafePermissions(
+                f"{path}{suffix} is not a plain file of yours",
+                hint="nothing was changed; find out who put it there",
+            )
+        if suffix == "-wal":
+            log = status.st_size
+    return log
+
+
+def _no_store(path: Path) -> NoStore:
+    return NoStore(f"no store at {path}", hint="durajob start creates it")
 
 
 def _open_or_create(path: Path, lock: LockFile) -> Any:
@@ -168,20 +236,27 @@ def _connect(path: Path, mode: str) -> Any:
     )
 
 
-def _check_version(connection: Any, path: Path) -> int:
+def _check_version(connection: Any, path: Path, known_before: bool = False) -> int:
     """The schema version; 0 for an empty file that is yet to be filled."""
     # Read before the file: whoever fills it counts a commit only afterwards.
     known = _known_commits(path)
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    kind = int(connection.execute("PRAGMA application_id").fetchone()[0])
-    if version > schema.VERSION and kind == schema.APPLICATION_ID:
+    # In one transaction: another process may be filling it between two looks.
+    connection.execute("BEGIN")
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        kind = int(connection.execute("PRAGMA application_id").fetchone()[0])
+        tables = connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    if version > schema.VERSION and kind == schema.APPLICATION_ID and not known_before:
         raise StoreNewer(
             f"the store {path} has version {version}; this durajob knows {schema.VERSION}",
             hint="use the durajob that wrote it, or a newer one: pip install -U durajob",
         )
     if kind == schema.APPLICATION_ID:
         return version
-    if version or connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
+    if version or tables:
         raise StoreDamaged(
             f"{path} is a SQLite file, but not a durajob store",
             hint="nothing was changed; name another file with --store",
@@ -213,13 +288,17 @@ def _check_counter(connection: Any, path: Path) -> None:
     never ahead of a store that is whole. It is read first: the store may move on between.
     """
     known = _known_commits(path)
-    if known is None:
-        return
     values = dict(connection.execute("SELECT key, value FROM meta").fetchall())
-    if known[0] == values.get("store_id") and known[1] > values.get("commits", 0):
+    store_id, commits = values.get("store_id"), values.get("commits")
+    if not isinstance(store_id, str) or not isinstance(commits, int):
+        raise StoreDamaged(
+            f"the store {path} does not say which one it is",
+            hint="nothing was changed; put a copy of the store back",
+        )
+    if known is not None and known[0] == store_id and known[1] > commits:
         raise StoreWentBack(
             f"the store {path} is older than the work that was committed to it "
-            f"(commit {values.get('commits', 0)}, last known {known[1]})",
+            f"(commit {commits}, last known {known[1]})",
             hint="put its -wal file or the newest copy back; if the older copy is meant, "
             f"remove {lock_path(path)} while no job runs",
         )

@@ -105,9 +105,8 @@ class Ledger:
         def succeed(cursor: Any) -> None:
             cursor.execute(queries.SUCCEED_ATTEMPT, (now, seconds, attempt.row))
             cursor.execute(queries.KEEP_RESULT, (row, place.ns, place.key, kind, value))
-            cursor.execute(queries.STEP_DONE, (row,))
 
-        self._door.write(succeed, durable=True)
+        self._door.write(succeed, durable=True, finished=1)
         self._finished.add(place.key)
         return seconds
 

@@ -35,7 +35,7 @@ class LockFile:
             UnsafePermissions: when it is a link, a foreign file or no plain file.
         """
         self.path = path
-        flags = os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a planted pipe would hang us
         flags |= (os.O_RDWR | os.O_CREAT) if create else os.O_RDONLY
         try:
             self.fd = os.open(path, flags, 0o600)
@@ -45,14 +45,13 @@ class LockFile:
                     f"{path} is a symbolic link",
                     hint="remove the link; the lock file must lie beside its store",
                 ) from error
+            if error.errno in (errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENXIO):
+                raise _not_ours(path) from error
             raise
         status = os.fstat(self.fd)
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
             os.close(self.fd)
-            raise UnsafePermissions(
-                f"{path} is not a plain file of yours",
-                hint="remove it while no job runs, or run as its owner",
-            )
+            raise _not_ours(path)
 
     def close(self) -> None:
         """Let go of every lock taken through this object."""
@@ -118,3 +117,10 @@ class LockFile:
 
     def _lock(self, command: int, kind: int, byte: int) -> bytes:
         return fcntl.fcntl(self.fd, command, _FLOCK.pack(kind, os.SEEK_SET, byte, 1, 0))
+
+
+def _not_ours(path: str) -> UnsafePermissions:
+    return UnsafePermissions(
+        f"{path} is not a plain file of yours",
+        hint="remove it while no job runs, or run as its owner",
+    )

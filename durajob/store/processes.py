@@ -25,6 +25,12 @@ def is_alive(owner: Mapping[str, Any]) -> bool:
     return owner["started"] is not None and _start_time(owner["pid"]) == owner["started"]
 
 
+def still_drives(status: str, owner: Mapping[str, Any]) -> bool:
+    """Whether the owner of a thread whose lock nobody holds lives on all the same: its lock
+    file was removed under it, and whoever takes the thread now would be a second owner."""
+    return status == "running" and owner["pid"] != os.getpid() and is_alive(owner)
+
+
 def boot_id() -> str | None:
     """What the kernel calls this boot."""
     try:

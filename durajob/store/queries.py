@@ -6,7 +6,10 @@ STORE_ID = "SELECT value FROM meta WHERE key = 'store_id'"
 COUNT_COMMIT = "UPDATE meta SET value = value + 1 WHERE key = 'commits' RETURNING value"
 
 # The fence: no row changed means that this owner has lost the thread.
-FENCE = "UPDATE threads SET updated_at = ? WHERE id = ? AND epoch = ?"
+# With it go the steps that the transaction finishes.
+FENCE = """
+UPDATE threads SET updated_at = ?, done = done + ?, resumes = iif(?, 0, resumes)
+WHERE id = ? AND epoch = ?"""
 
 # A thread is admitted: status pending, no owner. Nothing happens if the id is taken.
 ADMIT = """
@@ -53,13 +56,12 @@ BEGIN_ATTEMPT = """
 INSERT INTO attempts (thread_id, superstep, key, step, visit, attempt, epoch, status, started_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, 'running', ?) RETURNING id"""
 
-# running -> succeeded; with KEEP_RESULT and STEP_DONE it is what "finished" means.
+# running -> succeeded; with KEEP_RESULT it is what "finished" means.
 SUCCEED_ATTEMPT = """
 UPDATE attempts SET status = 'succeeded', finished_at = ?, seconds = ?, progress = NULL
 WHERE id = ?"""
 KEEP_RESULT = """
 INSERT OR REPLACE INTO results (thread_id, ns, key, type, value) VALUES (?, ?, ?, ?, ?)"""
-STEP_DONE = "UPDATE threads SET done = done + 1, resumes = 0 WHERE id = ?"
 
 # running -> failed or timed_out.
 FAIL_ATTEMPT = """
@@ -95,7 +97,7 @@ THREAD_COLUMNS = (
     "threads.id, thread, workflow, status, next, input, done, total, error, owner, epoch, waiting, "
     "wake_at, slot, parent, created_at, started_at, updated_at, finished_at, superstep"
 )
-_WHOLE = "threads JOIN origins ON origins.thread_id = threads.id"
+_WHOLE = "threads LEFT JOIN origins ON origins.thread_id = threads.id"
 THREAD = f"SELECT {THREAD_COLUMNS} FROM {_WHOLE} WHERE thread = ?"
 THREADS = f"SELECT {THREAD_COLUMNS} FROM {_WHOLE}"
 FULL_ROW = f"SELECT threads.*, origins.* FROM {_WHOLE} WHERE thread = ?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,14 @@ from durajob.store.processes import is_alive
 class Reader:
     """One look at a store; close it soon, a reader holds the log back."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the store at ``path``; raises NoStore or another StoreError."""
+    def __init__(self, path: Path, *, known_before: bool = False) -> None:
+        """Open the store at ``path``; raises NoStore or another StoreError.
+
+        ``known_before`` is for a process that has it open for writing, or had just now: a
+        newer durajob may have migrated it meanwhile.
+        """
         self.path = path
-        self._connection = open_for_reading(path)
+        self._connection = open_for_reading(path, known_before=known_before)
         try:
             self._locks: LockFile | None = LockFile(lock_path(path), create=False)
         except FileNotFoundError:
@@ -74,13 +79,18 @@ class Reader:
         row = self._one(queries.THREAD, (thread,))
         if row is None:
             return None
+        found = self._thread(row)
         if not whole:
-            return self._thread(row)
-        steps = tuple(self._steps(row[0], self._status(row) is ThreadStatus.RUNNING))
-        return self._thread(row, state=self._state(row), steps=steps)
+            return found
+        with self._reading_of(thread):
+            steps = tuple(self._steps(row[0], found.status is ThreadStatus.RUNNING))
+            return found._replace(state=self._state(row), steps=steps)
 
     def row(self, thread: str) -> Mapping[str, Any] | None:
-        """Every column of the thread's row, for whoever is about to claim it."""
+        """Every column of the thread's row, for whoever is about to claim it.
+
+        Columns that hold JSON are text, but text that can be read.
+        """
         try:
             cursor = self._connection.execute(queries.FULL_ROW, (thread,))
             values = cursor.fetchone()
@@ -88,7 +98,18 @@ class Reader:
             raise translate(error, str(self.path)) from error
         if values is None:
             return None
-        return dict(zip([column[0] for column in cursor.description], values, strict=True))
+        row = dict(zip([column[0] for column in cursor.description], values, strict=True))
+        with self._reading_of(thread):
+            ThreadStatus(row["status"])
+            for column, keys in _JSON_OBJECTS.items():
+                value = json.loads(row[column])
+                if not isinstance(value, dict) or not value.keys() >= keys:
+                    raise ValueError(f"{column} is not what was written")
+            if row["owner"] is not None:
+                Owner(**{key: json.loads(row["owner"])[key] for key in Owner._fields})
+            for _name, _branches in json.loads(row["next"]):
+                pass
+        return row
 
     def threads(
         self,
@@ -130,13 +151,14 @@ class Reader:
     def counts(self) -> dict[ThreadStatus, int]:
         """How many threads have each status."""
         counts = dict.fromkeys(ThreadStatus, 0)
-        for status, count in self._rows(queries.COUNT_BY_STATUS, ()):
-            counts[ThreadStatus(status)] = count
-        if counts[ThreadStatus.RUNNING]:
-            for row, owner in self._rows(queries.RUNNING, ()):
-                if not self._is_driven(row, owner):
-                    counts[ThreadStatus.RUNNING] -= 1
-                    counts[ThreadStatus.INTERRUPTED] += 1
+        with self._reading_of(None):
+            for status, count in self._rows(queries.COUNT_BY_STATUS, ()):
+                counts[ThreadStatus(status)] = count
+            if counts[ThreadStatus.RUNNING]:
+                for row, owner in self._rows(queries.RUNNING, ()):
+                    if not self._is_driven(row, owner):
+                        counts[ThreadStatus.RUNNING] -= 1
+                        counts[ThreadStatus.INTERRUPTED] += 1
         return counts
 
     def workflows(self) -> list[str]:
@@ -173,15 +195,19 @@ class Reader:
             return ThreadStatus.INTERRUPTED
         return status
 
-    def _thread(
-        self,
-        row: Any,
-        *,
-        state: Mapping[str, Any] | None = None,
-        steps: tuple[Step, ...] | None = None,
-    ) -> Thread:
+    @contextmanager
+    def _reading_of(self, thread: str | None) -> Iterator[None]:
+        """What stands in the store is data, and may be anything."""
         try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise _unreadable(self.path, thread, error) from error
+
+    def _thread(self, row: Any) -> Thread:
+        with self._reading_of(row[1]):
             status = self._status(row)
+            if type(row[15]) is not int or type(row[17]) is not int:
+                raise ValueError("a time that is none")
             owner = json.loads(row[9]) if row[9] and status is ThreadStatus.RUNNING else None
             return Thread(
                 thread=row[1],
@@ -206,11 +232,7 @@ class Reader:
                 started_at=row[16],
                 updated_at=row[17],
                 finished_at=row[18],
-                state=state,
-                steps=steps,
             )
-        except (ValueError, KeyError, TypeError) as error:
-            raise _unreadable(self.path, row[1], error) from error
 
     def _next(self, row: int, superstep: int, pending: Any) -> tuple[str, ...]:
         """The pending steps, fan-outs as their branches, without those that finished."""
@@ -233,11 +255,7 @@ class Reader:
         pointer = self._one("SELECT checkpoint_id FROM threads WHERE id = ?", (row[0],))[0]
         if pointer is None:
             return {}
-        stored = self._one(queries.CHECKPOINT, (row[1], pointer))
-        try:
-            return channel_values(*stored)
-        except (TypeError, ValueError, AttributeError) as error:
-            raise _unreadable(self.path, row[1], error) from error
+        return channel_values(*self._one(queries.CHECKPOINT, (row[1], pointer)))
 
     def _steps(self, row: int, driven: bool) -> Iterator[Step]:
         places: dict[str, Any] = {}
@@ -265,6 +283,14 @@ class Reader:
             )
 
 
+_JSON_OBJECTS: Mapping[str, set[str]] = {
+    "input": set(),
+    "definition": {"name", "file"},
+    "shape": {"steps"},
+    "environment": {"cwd", "path", "executable", "prefix"},
+}
+
+
 def _error(text: str) -> StepError:
     stored = json.loads(text)
     return StepError(**{name: stored.get(name) for name in StepError._fields})
@@ -278,8 +304,9 @@ def _needs_liveness(statuses: Sequence[ThreadStatus]) -> bool:
     return (ThreadStatus.RUNNING in statuses) != (ThreadStatus.INTERRUPTED in statuses)
 
 
-def _unreadable(path: Path, thread: str, error: Exception) -> StoreDamaged:
+def _unreadable(path: Path, thread: str | None, error: Exception) -> StoreDamaged:
+    whose = "" if thread is None else f" of thread {thread!r}"
     return StoreDamaged(
-        f"the store {path} holds what cannot be read of thread {thread!r}: {error}",
+        f"the store {path} holds what cannot be read{whose}: {type(error).__name__}: {error}",
         hint=f"restore a copy of {os.path.basename(path)}; other threads may be whole",
     )

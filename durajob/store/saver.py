@@ -20,9 +20,10 @@ from langgraph.checkpoint.base import (
     get_checkpoint_id,
     get_checkpoint_metadata,
 )
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
-from durajob.errors import ResultNotStorable
+from durajob.errors import ResultNotStorable, StoreDamaged
 from durajob.store import queries
 from durajob.store.door import Door
 from durajob.store.ledger import MAX_VALUE, Ledger
@@ -53,12 +54,37 @@ class Progress:
         return task_id not in self.in_ledger or bool(channels & self.delta_channels)
 
 
+class Serializer(JsonPlusSerializer):
+    """LangGraph's, for what it writes today and nothing else.
+
+    It still reads what it wrote years ago: JSON that names a class to be built, pickles on
+    demand. What stands in a store is data, and no reason to import or call anything.
+    """
+
+    def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        """The value of a type and its bytes.
+
+        Raises:
+            StoreDamaged: when it is none that this serializer has written.
+        """
+        kind = data[0]
+        try:
+            if kind not in ("msgpack", "null", "bytes", "bytearray"):
+                raise ValueError(f"a value of type {kind!r}")
+            return super().loads_typed(data)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            raise StoreDamaged(
+                f"the store holds a value that cannot be read: {error}",
+                hint="restore a copy of the store; other threads may be whole",
+            ) from error
+
+
 class Saver(SqliteSaver):
     """SqliteSaver that writes through a Door and reads what the thread's row points at."""
 
     def __init__(self, door: Door, ledger: Ledger, progress: Progress) -> None:
         """One for each ownership of a thread."""
-        super().__init__(door._connection)
+        super().__init__(door._connection, serde=Serializer())
         self.door = door
         self.ledger = ledger
         self.progress = progress

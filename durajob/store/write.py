@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,9 @@ class Writer:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-            self.locks.write_commits(store_id, commits)
+            # The counter only helps to notice a lost log; it may lag behind.
+            with suppress(OSError):
+                self.locks.write_commits(store_id, commits)
         except (sqlite.Error, OSError) as error:
             raise translate(error, str(self.path)) from error
         return value

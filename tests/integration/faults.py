@@ -28,3 +28,21 @@ def set_clock() -> None:
     offset, true = int(os.environ["OFFSET"]), time.time_ns
     time.time_ns = lambda: true() + offset * 1_000_000_000
     time.time = lambda: time.time_ns() / 1e9
+
+
+def enter_mounts() -> None:
+    """Move into the mount namespace of the process MOUNTS (tests/mounts.py)."""
+    import ctypes
+
+    folder = os.getcwd()
+    namespace = os.open(f"/proc/{os.environ['MOUNTS']}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.setns(namespace, 0) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+    os.close(namespace)
+    os.chdir(folder)
+
+
+def no_umask() -> None:
+    """Let nobody but durajob itself restrict the modes of what it makes."""
+    os.umask(0)

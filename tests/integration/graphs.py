@@ -128,6 +128,23 @@ def loop() -> StateGraph[State]:
     return graph
 
 
+def growing() -> StateGraph[State]:
+    """poll, n times over, each adding 10 KB to the state."""
+    graph = StateGraph(State)
+
+    def poll(state: State) -> dict[str, Any]:
+        number = len(state.get("out", []))
+        note(f"poll{number}")
+        return {"out": [f"{number}" * 10_000]}
+
+    graph.add_node("poll", poll)
+    graph.add_edge(START, "poll")
+    graph.add_conditional_edges(
+        "poll", lambda state: END if len(state["out"]) >= state["n"] else "poll", ["poll", END]
+    )
+    return graph
+
+
 def nested() -> StateGraph[Any]:
     """A subgraph called twice in a loop; its inner steps have the same names each time."""
     inner = StateGraph(State)
