@@ -133,6 +133,11 @@ def wrap(
     return wrapped
 
 
+def has_subgraphs(builder: StateGraph[Any, Any, Any, Any]) -> bool:
+    """Whether some of its nodes are graphs."""
+    return any(isinstance(spec.runnable, Pregel) for spec in builder.nodes.values())
+
+
 def builder_of(name: str, node: Pregel[Any, Any, Any, Any]) -> StateGraph[Any, Any, Any, Any]:
     """The builder of a compiled subgraph.
 

@@ -5,10 +5,8 @@ not done whenever one is, which makes wide fan-outs quadratic. So this pool
 
 - runs what has not finished yet before it asks the ledger for what has, so that a resumed
   fan-out of thousands begins with new work at once;
-- tells LangGraph of finished tasks in waves, about a thirtieth of what is left at a time.
+- tells LangGraph of finished tasks in waves, an eighth of what is left at a time.
   Nothing is lost by that: a step has finished when the ledger says so;
-- keeps from LangGraph's list of pending writes what the ledger holds: it goes through the
-  whole list for every task that finishes;
 - lets go of waiting tasks as soon as somebody asks to stop.
 """
 
@@ -23,10 +21,10 @@ from typing import Any
 
 from langgraph.errors import GraphBubbleUp
 
+from durajob.engine.shortcuts import IsNeeded, spare
 from durajob.engine.signals import Drain
 
-_WAVES = 32
-_CALL = "__pregel_call"
+_WAVES = 8
 
 
 class Drained(GraphBubbleUp):
@@ -76,13 +74,11 @@ class Pool:
         width: int,
         drain: Drain,
         is_finished: Callable[[Any], bool],
-        is_needed: Callable[[Any, str], bool],
+        is_needed: IsNeeded,
     ) -> None:
-        """``is_finished`` tells of a LangGraph task whether the ledger has its result;
-        ``is_needed`` of the writes of a task (by its id) whether LangGraph must keep them."""
+        """``is_finished`` tells of a LangGraph task whether the ledger has its result."""
         self._width = width
         self._is_needed = is_needed
-        self._runner: Any = None
         self._drain = drain
         self._is_finished = is_finished
         self._mutex = threading.Lock()
@@ -115,7 +111,7 @@ class Pool:
             self._others.append(other)
             other.start()
             return task.future
-        self._spare(kwargs)
+        spare(kwargs.get("configurable", {}), self._is_needed)
         task = _Task(function, args, kwargs, self._resolving)
         with self._mutex:
             self._outstanding += 1
@@ -141,23 +137,6 @@ class Pool:
         for thread in (*self._threads, *self._others):
             thread.join()
         self._resolve(everything=True)
-
-    def _spare(self, kwargs: Any) -> None:
-        """Come between LangGraph's runner and its list of pending writes."""
-        try:
-            runner = kwargs["configurable"][_CALL].keywords["futures"]().callback().__self__
-            if runner is self._runner:
-                return
-            put_writes = runner.put_writes
-        except (AttributeError, KeyError, TypeError):
-            return  # another LangGraph than we know: slower, and as right
-
-        def put(task_id: str, writes: Any) -> None:
-            if self._is_needed(writes, task_id):
-                put_writes()(task_id, writes)
-
-        self._runner = runner
-        runner.put_writes = lambda: put
 
     def _work(self) -> None:
         while (task := self._next()) is not None:

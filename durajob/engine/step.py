@@ -11,6 +11,7 @@ import asyncio
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from durajob import clock
 from durajob.engine.graph import Check
 from durajob.engine.output import AttemptLog
 from durajob.engine.pool import Drained
+from durajob.engine.shortcuts import spare
 from durajob.engine.signals import Drain
 from durajob.errors import DurajobError, ResultNotStorable, StepFault
 from durajob.events import (
@@ -66,7 +68,7 @@ class Run:
     progress: Progress
     observer: Observer
     drain: Drain
-    seats: threading.Semaphore  # how many steps run at once
+    seats: AbstractContextManager[Any]  # bounds how many steps run at once
     logs: Path
     serde: Any = None  # set once the graph is compiled: it allows the types of its state
     failure: StepError | None = None  # the last attempt that failed for good
@@ -99,6 +101,7 @@ class StepRunnable(Runnable[Any, Any]):
         """Answer from the ledger, or run the step until it has finished or failed for good."""
         run = self._run
         assert config is not None
+        spare(config["configurable"], run.progress.is_needed)
         place = place_of(self._name, config)
         run.progress.in_ledger.add(config["configurable"]["__pregel_task_id"])
         if run.ledger.has(place.key):
@@ -192,8 +195,9 @@ class _Attempts:
         return run.serde.loads_typed(stored)
 
     def _announce(self, attempt: Attempt) -> None:
-        retry = self._policy.retry
-        past = self._shared.ledger.past(self._place)
+        retry, most = self._policy.retry, None
+        if retry is not None:
+            most = self._shared.ledger.past(self._place).spent + retry.attempts
         self._shared.observer.notify(
             StepStarted(
                 thread=self._shared.thread,
@@ -201,7 +205,7 @@ class _Attempts:
                 step=self._place.step,
                 visit=attempt.visit,
                 attempt=attempt.number,
-                max_attempts=None if retry is None else past.spent + retry.attempts,
+                max_attempts=most,
             )
         )
 

@@ -67,7 +67,8 @@ class Door:
     def write(self, operation: Callable[[Any], Any], *, durable: bool, finished: int = 0) -> Any:
         """Run ``operation(cursor)`` in a fenced transaction, shared with others that wait.
 
-        ``finished`` is how many steps it finishes. Returns what it returned, once committed (and fsynced, if ``durable``).
+        ``finished`` is how many steps it finishes. Returns what it returned, once committed
+        (and fsynced, if ``durable``).
 
         Raises:
             OwnershipLost: when another owner has claimed the thread; nothing was written.
