@@ -75,6 +75,7 @@ def _seed(store: Path, count: int) -> Path:
     )
     for table, key, value in (
         ("threads", "thread", "'job-' || (n.i + 1)"),
+        ("origins", "thread_id", f"{seed} + n.i"),
         ("attempts", "thread_id", f"{seed} + n.i"),
         ("checkpoints", "thread_id", "'job-' || (n.i + 1)"),
         ("writes", "thread_id", "'job-' || (n.i + 1)"),

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import sys
 
+THREADS = "SELECT * FROM threads JOIN origins ON thread_id = id"
 connection = sqlite3.connect(f"file:{os.environ['BENCH_STORE']}?mode=ro", uri=True)
 connection.row_factory = sqlite3.Row
 
@@ -14,10 +15,10 @@ def rows(query: str, *arguments: object) -> list[dict[str, object]]:
 
 
 if sys.argv[1] == "list":
-    print(json.dumps(rows("SELECT * FROM threads ORDER BY id DESC LIMIT 50")))
+    print(json.dumps(rows(f"{THREADS} ORDER BY id DESC LIMIT 50")))
 else:
     thread = sys.argv[2]
-    found = rows("SELECT * FROM threads WHERE thread = ?", thread)[0]
+    found = rows(f"{THREADS} WHERE thread = ?", thread)[0]
     found["steps"] = rows("SELECT * FROM attempts WHERE thread_id = ? ORDER BY id", found["id"])
     found["state"] = rows(
         "SELECT type, hex(checkpoint) FROM checkpoints "

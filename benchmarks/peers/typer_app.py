@@ -7,6 +7,7 @@ import sqlite3
 
 import typer
 
+THREADS = "SELECT * FROM threads JOIN origins ON thread_id = id"
 app = typer.Typer()
 
 
@@ -18,7 +19,7 @@ def rows(query: str, *arguments: object) -> list[dict[str, object]]:
 
 @app.command()
 def status(thread: str) -> None:
-    found = rows("SELECT * FROM threads WHERE thread = ?", thread)[0]
+    found = rows(f"{THREADS} WHERE thread = ?", thread)[0]
     found["steps"] = rows("SELECT * FROM attempts WHERE thread_id = ? ORDER BY id", found["id"])
     found["state"] = rows(
         "SELECT type, hex(checkpoint) FROM checkpoints "
@@ -31,7 +32,7 @@ def status(thread: str) -> None:
 
 @app.command("list")
 def list_threads() -> None:
-    print(json.dumps(rows("SELECT * FROM threads ORDER BY id DESC LIMIT 50")))
+    print(json.dumps(rows(f"{THREADS} ORDER BY id DESC LIMIT 50")))
 
 
 if __name__ == "__main__":
