@@ -24,12 +24,12 @@ def parse_duration(text: str) -> float:
     while position < len(text):
         part = _PART.match(text, position)
         if part is None or order.index(part[2]) <= rank:
-            raise ValueError(f"{text!r} is not a duration: {RULE}")
+            raise ValueError(f"{text[:60]!r} is not a duration: {RULE}")
         rank = order.index(part[2])
         seconds += float(part[1]) * _UNITS[part[2]]
         position = part.end()
     if not 0.001 <= seconds <= MAX_SECONDS:
-        raise ValueError(f"{text!r} is not a duration: {RULE}")
+        raise ValueError(f"{text[:60]!r} is not a duration: {RULE}")
     return seconds
 
 

@@ -38,7 +38,7 @@ def drive(session: Session, call: Callable[[Observer], ThreadResult]) -> NoRetur
 
 def _hand_over(session: Session, error: OtherInterpreter) -> int:
     """Run the same command line with the interpreter that the thread was started with."""
-    if os.environ.get(_HANDED_OVER) == error.executable:
+    if os.environ.get(_HANDED_OVER) == error.executable or not _has_durajob(error.executable):
         return session.refused(error)
     os.environ[_HANDED_OVER] = error.executable
     abandon_unwritten()
@@ -46,6 +46,18 @@ def _hand_over(session: Session, error: OtherInterpreter) -> int:
         os.execv(error.executable, [error.executable, "-P", "-m", "durajob", *sys.argv[1:]])
     except OSError:
         return session.refused(error)
+
+
+def _has_durajob(executable: str) -> bool:
+    """Whether that interpreter can run the command; what it says otherwise is its own."""
+    import subprocess
+
+    asks = "from importlib.util import find_spec; raise SystemExit(find_spec('durajob') is None)"
+    try:
+        ended = subprocess.run([executable, "-P", "-c", asks], capture_output=True, check=False)
+    except OSError:
+        return False
+    return ended.returncode == 0
 
 
 def _drive(session: Session, call: Callable[[Observer], ThreadResult]) -> int:

@@ -40,7 +40,7 @@ def read_input(
 
 
 def _read_file(name: str) -> dict[str, Any]:
-    shown = "standard input" if name == "-" else name
+    shown = "standard input" if name == "-" else _short(name)
     data = sys.stdin.buffer.read(MAX_INPUT + 1) if name == "-" else _read_bytes(name)
     if len(data) > MAX_INPUT:
         raise InputError(
@@ -48,7 +48,7 @@ def _read_file(name: str) -> dict[str, Any]:
             hint="keep the data in a file and give its path as input",
         )
     try:
-        value = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        value = _parse(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InputError(
             f"the input in {shown} is not UTF-8 (byte {error.start})", hint="save it as UTF-8"
@@ -74,11 +74,11 @@ def _read_bytes(name: str) -> bytes:
             if stat.S_ISREG(status.st_mode) and status.st_size > MAX_INPUT:
                 return bytes(MAX_INPUT + 1)
             return file.read(MAX_INPUT + 1)
-    except FileNotFoundError as error:
-        raise InputFileNotFound(f"no input file {name!r}", hint="check the path") from error
     except (OSError, ValueError) as error:
+        reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)
         raise InputFileNotFound(
-            f"the input file {name!r} cannot be read: {error}", hint="check the path and its mode"
+            f"the input file {_short(name)} cannot be read: {reason}",
+            hint="check the path and its mode",
         ) from error
 
 
@@ -91,7 +91,7 @@ def _read_pair(pair: str) -> tuple[str, Any]:
     if not key.endswith(":"):
         return key, text
     try:
-        return key[:-1], json.loads(text, parse_constant=_refuse_constant)
+        return key[:-1], _parse(text)
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"-i {key}= takes JSON, and {text[:100]!r} is not: {error}",
@@ -138,8 +138,26 @@ def _check_part(value: Any, depth: int) -> None:
         )
 
 
+def _parse(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object. Of two equal keys some readers take the first, others the last."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key[:60]!r} stands twice in one object")
+        found[key] = value
+    return found
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _short(name: str) -> str:
+    return repr(name if len(name) <= 200 else f"{name[:199]}…")
 
 
 def _is_not_utf8(text: str) -> bool:

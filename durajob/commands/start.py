@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from durajob.engine.graph import Shape
     from durajob.events import Observer
     from durajob.registry import Definition
-    from durajob.targets import Loaded
 
 EXISTS_CHOICES = ("fail", "resume", "skip")
 
@@ -91,12 +90,16 @@ class _Request:
 
 
 def _new(request: _Request) -> ThreadResult:
+    from durajob.engine.graph import describe
     from durajob.engine.signals import Drain, watch
+    from durajob.targets import load
 
+    # Users' code may take long to import. Until the thread exists, a signal just ends it all.
+    loaded = load(request.definition)
+    prepared = loaded, describe(loaded.builder)
     drain = Drain()
     with watch(drain):
-        prepared = _admit(request)
-        if prepared is None:
+        if not _admit(request, prepared[1]):
             row = _find(request)
             assert row is not None, "another process has just taken the thread id"
             return _existing(request, row)
@@ -113,18 +116,14 @@ def _new(request: _Request) -> ThreadResult:
         )
 
 
-def _admit(request: _Request) -> tuple[Loaded, Shape] | None:
-    """Make the thread durable; None when another process was first."""
+def _admit(request: _Request, shape: Shape) -> bool:
+    """Make the thread durable; False when another process was first."""
     from durajob.engine.admit import admit
-    from durajob.engine.graph import describe
     from durajob.store.write import Writer
-    from durajob.targets import load
 
-    loaded = load(request.definition)
-    shape = describe(loaded.builder)
     writer = Writer(request.settings.store.path, create=True)
     try:
-        admitted = admit(
+        return admit(
             writer,
             request.name,
             definition=request.definition,
@@ -135,7 +134,6 @@ def _admit(request: _Request) -> tuple[Loaded, Shape] | None:
         )
     finally:
         writer.close()
-    return (loaded, shape) if admitted else None
 
 
 def _detached(request: _Request) -> ThreadResult:

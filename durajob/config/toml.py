@@ -26,6 +26,9 @@ TOP_LEVEL_KEYS = ("version", "store", "defaults", "workflows")
 STORE_KEYS = ("url",)
 
 
+_WAY_OUT = "mend that line; durajob validate checks the whole file"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Document:
     """A workflows.toml that is well-formed TOML; its keys are not yet checked."""
@@ -37,7 +40,7 @@ class Document:
     def error(self, key: tuple[str, ...], problem: str, *, hint: str | None = None) -> ConfigError:
         """The refusal of what stands at ``key``, naming file, line and key path."""
         shown = problem if len(problem) <= 600 else problem[:599] + "…"
-        return ConfigError(f"{self.place(key)}: {shown}", hint=hint)
+        return ConfigError(f"{self.place(key)}: {shown}", hint=hint or _WAY_OUT)
 
     def place(self, key: tuple[str, ...]) -> str:
         """Where ``key`` stands, as a refusal begins."""

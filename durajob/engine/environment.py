@@ -56,7 +56,7 @@ def restore(kept: Mapping[str, Any], thread: str) -> None:
             )
         raise OtherInterpreter(
             f"thread {thread} was started with {kept['executable']}",
-            hint=f"{kept['executable']} -m durajob resume {thread}; or: {way_out}",
+            hint=f"install durajob for it and resume again; or: {way_out}",
             executable=kept["executable"],
         )
     try:
