@@ -191,7 +191,7 @@ def test_an_empty_file_without_a_past_is_a_fresh_store(forked: Forked, tmp_path:
     assert 66 == forked.run(*store, "status", "t").exit_status
     assert 66 == forked.run(*store, "resume", "t").exit_status
     assert (0, ["d.db"]) == (path.stat().st_size, [each.name for each in tmp_path.iterdir()])
-    forked.run(*store, "start", "durable", "-i", "sleep:=0", check=0)
+    forked.run(*store, "start", "durable", "-i", "seconds:=0", check=0)
 
 
 def test_no_store_is_made_by_who_only_looks(forked: Forked, tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_an_old_sqlite_is_refused(tmp_path: Path) -> None:
         "import sys; sys.modules['pysqlite3'] = None; from durajob.cli import main; "
         "sys.exit(main(sys.argv[1:]))"
     )
-    for command in (["list"], ["start", "durable", "-i", "sleep:=0"]):
+    for command in (["list"], ["start", "durable", "-i", "seconds:=0"]):
         ended = subprocess.run(
             [sys.executable, "-c", code, "--store", str(tmp_path / "d.db"), *command, "--json"],
             capture_output=True,

@@ -96,4 +96,4 @@ def test_a_full_disk_admits_nothing(forked: Forked, tmp_path: Path, mounts: Moun
     )
     mounts.run("mount", "-o", "remount,size=10m", tmp_path / "s")
     assert [] == forked.run(*store, "list", "--json", env=mounts.env, check=0).data["threads"]
-    forked.run(*store, "start", "durable", "-i", "sleep:=0", env=mounts.env, check=0)
+    forked.run(*store, "start", "durable", "-i", "seconds:=0", env=mounts.env, check=0)
