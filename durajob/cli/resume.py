@@ -25,6 +25,10 @@ def command(
     reset_resumes: Annotated[
         bool, typer.Option("--reset-resumes", help="Count the resumes from 0 again.")
     ] = False,
+    accept_change: Annotated[
+        bool,
+        typer.Option("--accept-change", help="Go on although the workflow's shape has changed."),
+    ] = False,
     detach: Detach = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -46,6 +50,7 @@ def command(
             take_over=take_over,
             here=here,
             reset_resumes=reset_resumes,
+            accept_change=accept_change,
             observer=observer,
         ),
     )

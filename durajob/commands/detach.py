@@ -24,7 +24,7 @@ def drive_detached(thread: str, options: Options, settings: Settings) -> ThreadR
     command += ["resume", "--quiet", "--on-busy", options.on_busy]
     if options.timeout is not None:
         command += ["--timeout", f"{max(1, round(options.timeout * 1000))}ms"]
-    for name in ("take_over", "here", "reset_resumes"):
+    for name in ("take_over", "here", "reset_resumes", "accept_change"):
         if getattr(options, name):
             command.append("--" + name.replace("_", "-"))
     with open_log(log_folder(settings.store.path) / "detached.log") as log:

@@ -25,6 +25,7 @@ def resume(
     take_over: bool,
     here: bool,
     reset_resumes: bool,
+    accept_change: bool,
     observer: Observer,
 ) -> ThreadResult:
     """Drive a thread on from its latest checkpoint.
@@ -50,6 +51,7 @@ def resume(
         take_over=take_over,
         here=here,
         reset_resumes=reset_resumes,
+        accept_change=accept_change,
     )
     if detach:
         from durajob.commands.detach import drive_detached

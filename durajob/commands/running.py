@@ -32,6 +32,7 @@ class Options:
     take_over: bool = False
     here: bool = False
     reset_resumes: bool = False
+    accept_change: bool = False
     file: Path | None = None  # the workflows.toml in use, if another than the thread's is meant
 
 
@@ -118,6 +119,7 @@ def run(
             file=definition_file(definition, settings),
             wait=options.on_busy == "wait",
             reset_resumes=options.reset_resumes,
+            accept_change=options.accept_change,
         )
         job = claim(request, writer, observer=observer, drain=drain)
         if job is None:

@@ -53,6 +53,7 @@ class Claim:
     file: str | None
     wait: bool = False  # for whoever owns it now
     reset_resumes: bool = False
+    accept_change: bool = False  # a person says that the changed definition fits
 
 
 def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -> Job | None:
@@ -176,14 +177,12 @@ def _check_shape(request: Claim, row: Mapping[str, Any]) -> None:
         )
     if row["fingerprint"] == request.shape.fingerprint or row["started_at"] is None:
         return
-    if request.definition.on_change == "accept":
+    if request.accept_change or request.definition.on_change == "accept":
         return
     difference = request.shape.difference(json.loads(row["shape"]))
-    # Only a workflow that a workflows.toml names has an on_change that can be set.
-    in_file = request.definition.source not in ("built-in", "target")
-    accept = 'set on_change = "accept" for the workflow in workflows.toml'
     raise DefinitionChanged(
         f"workflow {request.definition.name} has changed under thread {request.thread} "
         f"({difference})",
-        hint=f"undo the change, or {accept if in_file else 'start a new thread'}",
+        hint=f"undo the change; or, if the thread can go on with it: "
+        f"durajob resume {request.thread} --accept-change",
     )

@@ -62,6 +62,7 @@ def test_a_changed_shape_is_refused_unless_it_is_accepted(
     configure(tmp_path, "chain_without_c")
     refused = forked.run("resume", "t", "--json", check=65)
     assert "-c" in refused.json["error"]["message"]
+    assert "--accept-change" in refused.json["error"]["hint"]
     configure(tmp_path, "chain_without_c", 'on_change = "accept"')
     forked.run("resume", "t", check=0)
     assert lines(effects) == ["a", "b", "d"]
@@ -70,13 +71,25 @@ def test_a_changed_shape_is_refused_unless_it_is_accepted(
 def test_a_changed_target_is_refused_with_a_way_out_that_is_one(
     forked: Forked, effects: Path, tmp_path: Path
 ) -> None:
-    """A target that was typed by hand has no on_change that the hint could speak of."""
+    """A target that was typed by hand has no on_change; a person can accept the change."""
     job = tmp_path / "job.py"
     job.write_text(GRAPHS.read_text())
     forked.run("start", "./job.py:chain", "-t", "t", env={"DIE": "b:before"})
     job.write_text(f"{GRAPHS.read_text()}\nchain = chain_without_c\n")
     refused = forked.run("resume", "t", "--json", check=65)
-    assert refused.json["error"]["hint"] == "undo the change, or start a new thread"
+    assert "--accept-change" in refused.json["error"]["hint"]
+    forked.run("resume", "t", "--accept-change", check=0)
+    assert lines(effects) == ["a", "b", "d"]
+
+
+def test_a_person_accepts_a_changed_shape(forked: Forked, effects: Path, tmp_path: Path) -> None:
+    """--accept-change goes on with the workflow as it is now, whatever on_change says."""
+    configure(tmp_path, "chain")
+    forked.run("start", "job", "-t", "t", env={"DIE": "b:before"})
+    configure(tmp_path, "chain_without_c")
+    forked.run("resume", "t", check=65)
+    forked.run("resume", "t", "--accept-change", check=0)
+    assert lines(effects) == ["a", "b", "d"]
 
 
 @pytest.mark.parametrize("how", ["raises", "typo"])
