@@ -36,6 +36,7 @@ these at the boundary where they are met, always ``raise … from`` their cause.
     │   └── TargetError                bad_target
     └── StepFault                  1   step_fault  (a step did what no step may do)
         ├── ResultNotStorable          result_not_storable
+        ├── UnusableResult             unusable_result
         └── UnknownNextStep            unknown_next_step
 """
 
@@ -237,6 +238,12 @@ class ResultNotStorable(StepFault):
     """A step returned what cannot be stored."""
 
     code = "result_not_storable"
+
+
+class UnusableResult(StepFault):
+    """A step returned what is no update of the state."""
+
+    code = "unusable_result"
 
 
 class UnknownNextStep(StepFault):

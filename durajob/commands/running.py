@@ -100,7 +100,7 @@ def run(
     prepared: Any = None,
 ) -> ThreadResult:
     """Claim an admitted thread and drive it; how it stands then."""
-    from durajob.engine.claim import Claim, claim
+    from durajob.engine.claim import Claim, StopAsked, claim
     from durajob.engine.drive import drive
     from durajob.engine.graph import describe
     from durajob.store.write import Writer
@@ -108,7 +108,7 @@ def run(
 
     timeout = definition.timeout if options.timeout is None else options.timeout
     deadline = None if timeout is None else clock.monotonic() + timeout
-    loaded, shape = prepared or (found := load(definition), describe(found.builder))
+    loaded, shape = prepared or (found := load(definition), describe(found.builder, found.policies))
     writer = Writer(settings.store.path, create=False)
     try:
         request = Claim(
@@ -121,7 +121,14 @@ def run(
             reset_resumes=options.reset_resumes,
             accept_change=options.accept_change,
         )
-        job = claim(request, writer, observer=observer, drain=drain)
+        try:
+            job = claim(request, writer, observer=observer, drain=drain)
+        except StopAsked:
+            raise
+        except Busy:
+            if options.on_busy != "skip":
+                raise
+            return left_alone(thread, settings)
         if job is None:
             return shown(thread, settings)
         outcome = drive(job, observer=observer, drain=drain, deadline=deadline)
@@ -168,6 +175,12 @@ def shown(
     )
 
 
+def left_alone(thread: str, settings: Settings) -> ThreadResult:
+    """The thread as another process drives it, where policy says to leave it alone."""
+    found = shown(thread, settings).thread
+    return ThreadResult(thread=found, notes=(f"thread {thread} is busy; left alone",))
+
+
 def _verdict(thread: Thread, timed_out: bool) -> tuple[int, ErrorInfo | None]:
     name, status = thread.thread, thread.status
     again = f"durajob resume {name}"
@@ -204,7 +217,8 @@ def _failure(thread: Thread) -> str:
     if error is None:
         return f"thread {thread.thread} failed"
     where = "" if error.step is None else f" in step {error.step}"
-    return f"thread {thread.thread} failed{where}: {error.type}: {error.message}"
+    what = " ".join(f"{error.type}: {error.message}".split())  # an error is one line
+    return f"thread {thread.thread} failed{where}: {what[:1000]}"
 
 
 def _wait_or_leave(
@@ -229,10 +243,7 @@ def _wait_or_leave(
     if options.on_busy == "wait":
         return None
     if options.on_busy == "skip":
-        return ThreadResult(
-            thread=shown(row["thread"], settings).thread,
-            notes=(f"thread {row['thread']} is busy; left alone",),
-        )
+        return left_alone(row["thread"], settings)
     raise Busy(
         _owned(row["thread"], owner),
         hint=f"--on-busy wait waits for it; durajob status {row['thread']} shows it",

@@ -96,7 +96,7 @@ def _new(request: _Request) -> ThreadResult:
 
     # Users' code may take long to import. Until the thread exists, a signal just ends it all.
     loaded = load(request.definition)
-    prepared = loaded, describe(loaded.builder)
+    prepared = loaded, describe(loaded.builder, loaded.policies)
     drain = Drain()
     with watch(drain):
         if not _admit(request, prepared[1]):

@@ -67,6 +67,8 @@ def _checked(definition: Definition) -> WorkflowInfo:
     shown = info(definition)
     try:
         with _as_if_alone():
+            from durajob.engine.graph import describe  # LangGraph comes with it
+
             loaded = load(definition)
             try:
                 loaded.builder.compile()
@@ -76,6 +78,7 @@ def _checked(definition: Definition) -> WorkflowInfo:
                     f"{definition.target}: does not compile: {said}",
                     hint="mend the graph; LangGraph says what it misses",
                 ) from error
+            describe(loaded.builder, loaded.policies)
     except DurajobError as error:
         return replace(shown, problem=_error_info(error))
     return replace(shown, steps=tuple(loaded.builder.nodes))

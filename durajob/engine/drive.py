@@ -31,7 +31,7 @@ from durajob.engine.graph import Check
 from durajob.engine.output import captured
 from durajob.engine.pool import Drained, Pool
 from durajob.engine.signals import Drain
-from durajob.engine.step import Around, Run, StepRunnable, around, place_of
+from durajob.engine.step import SUBMIT, Around, Run, StepRunnable, around, place_of
 from durajob.errors import Busy, InternalError, OwnershipLost, StorageError, StoreError
 from durajob.events import Notice, Observer, ThreadClaimed, ThreadLeft
 from durajob.model import AttemptStatus, StepError, ThreadStatus
@@ -42,7 +42,6 @@ from durajob.store.ledger import Ledger
 from durajob.store.saver import Progress, Saver
 from durajob.targets import Loaded
 
-_SUBMIT = "__pregel_runner_submit"
 _BEYOND_REPAIR = (StoreError, StorageError, OwnershipLost, InternalError, Busy)
 """Trouble of the store or the owner: nothing more can be written about the thread."""
 _SUPERSTEPS = 1_000_000_000
@@ -113,7 +112,7 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
         )
     )
     drain.on_request(partial(_say_stopping, job.thread, observer))
-    with captured():
+    with captured(job.logs):
         outcome = _supervise(partial(_run_graph, job, run), run, job, deadline)
     observer.notify(ThreadLeft(thread=job.thread, at=clock.now(), status=outcome.status))
     return outcome
@@ -174,7 +173,7 @@ def _run_graph(job: Job, run: Run) -> Outcome:
     control = RunControl()
     run.drain.on_request(control.request_drain)
     config: RunnableConfig = {
-        "configurable": {"thread_id": job.thread, _SUBMIT: lambda: pool.submit},
+        "configurable": {"thread_id": job.thread, SUBMIT: lambda: pool.submit},
         "recursion_limit": _SUPERSTEPS,
     }
     given = dict(job.input) if job.pointer is None else None
@@ -194,7 +193,7 @@ def _finish(run: Run, error: BaseException | None) -> Outcome:
     if isinstance(error, _BEYOND_REPAIR):
         raise error
     drained = isinstance(error, GraphDrained | Drained)
-    if run.failure is not None or (error is not None and not drained):
+    if error is not None and not (drained and run.drain.requested):
         run.ledger.finish("failed", error=_blame(run, error))
         return Outcome(status=ThreadStatus.FAILED)
     if drained:
@@ -207,15 +206,16 @@ def _finish(run: Run, error: BaseException | None) -> Outcome:
     return Outcome(status=ThreadStatus.COMPLETED)
 
 
-def _blame(run: Run, error: BaseException | None) -> StepError:
-    if run.failure is not None or error is None:
-        assert run.failure is not None
-        return run.failure
+def _blame(run: Run, error: BaseException) -> StepError:
+    if id(error) in run.failures:
+        return run.failures[id(error)]
+    if isinstance(error, Drained) and run.failures:
+        return next(iter(run.failures.values()))  # a backoff was cut short by it
     # Not in a step: a router, a conflict between parallel updates, LangGraph itself.
     step = None
     for note in getattr(error, "__notes__", ()):
         if note.startswith("During task with name '"):
-            step = note.split("'")[1]
+            step = note.removeprefix("During task with name '").rpartition("' and id")[0]
     log = run.logs / "graph.log"
     try:
         with open_log(log) as file:
@@ -245,6 +245,7 @@ def _compile(job: Job, run: Run) -> Pregel[Any, Any, Any, Any]:
     wrapped = graphs.wrap(job.loaded.builder, policies=job.loaded.policies, step=step, inner=inner)
     compiled = wrapped.compile(checkpointer=saver)
     run.serde = compiled.checkpointer.serde  # type: ignore[union-attr] # the saver given above
+    run.handles_errors = bool(compiled.node_error_handler_map)
     entries = graphs.entry_steps(job.loaded.builder)
     run.progress.pending = partial(graphs.pending_steps, compiled, entries)
     run.progress.delta_channels = graphs.delta_channels(compiled)
@@ -269,7 +270,7 @@ class _Subgraph(Runnable[Any, Any]):
         token = around.set(Around(key=place.key, step=place.step, superstep=place.superstep))
         inner: RunnableConfig = {
             **config,
-            "configurable": {**config["configurable"], _SUBMIT: lambda: pool.submit},
+            "configurable": {**config["configurable"], SUBMIT: lambda: pool.submit},
         }
         try:
             return self._graph.invoke(input, inner)

@@ -20,8 +20,9 @@ from langgraph.channels import DeltaChannel
 from langgraph.graph import END, START, StateGraph
 from langgraph.pregel import Pregel
 from langgraph.types import Command, Send
+from langgraph.types import RetryPolicy as LangGraphRetry
 
-from durajob.errors import TargetError, UnknownNextStep
+from durajob.errors import TargetError, UnknownNextStep, UnusableResult
 from durajob.policies import RetryPolicy, StepPolicy
 from durajob.store.saver import Pending
 
@@ -64,7 +65,7 @@ class Shape:
         return "; ".join(told)
 
 
-def describe(builder: StateGraph[Any, Any, Any, Any]) -> Shape:
+def describe(builder: StateGraph[Any, Any, Any, Any], policies: Mapping[str, StepPolicy]) -> Shape:
     """The shape of a graph, without running any of its code.
 
     Raises:
@@ -74,6 +75,7 @@ def describe(builder: StateGraph[Any, Any, Any, Any]) -> Shape:
         builder.validate()
     except ValueError as error:
         raise TargetError(f"the graph is not whole: {error}") from error
+    refuse_what_is_not_kept(builder, policies)
     edges: list[list[Any]] = [[start, end] for start, end in builder.edges]
     edges += [[list(starts), end] for starts, end in builder.waiting_edges]
     for start, branches in builder.branches.items():
@@ -106,17 +108,13 @@ def wrap(
     """
     wrapped = copy(builder)
     names = frozenset(builder.nodes)
-    check = partial(_check_result, names=names, outer=outer)
+    check = partial(_check_result, names=names, outer=outer, is_root="__root__" in builder.channels)
     wrapped.nodes = {}
+    refuse_what_is_not_kept(builder, policies)
     for name, spec in builder.nodes.items():
         policy = policies.get(name, StepPolicy())
         if policy.retry is None and (own := spec.retry_policy or _default_retry(builder)):
             policy = replace(policy, retry=_adopt(own))
-        if spec.timeout is not None:
-            raise TargetError(
-                f"step {name!r} has a LangGraph timeout, which this version does not take over",
-                hint="remove timeout= from add_node",
-            )
         node = spec.runnable
         if isinstance(node, Pregel):
             runnable = inner(name, node, names)
@@ -138,6 +136,30 @@ def has_subgraphs(builder: StateGraph[Any, Any, Any, Any]) -> bool:
     return any(isinstance(spec.runnable, Pregel) for spec in builder.nodes.values())
 
 
+def refuse_what_is_not_kept(
+    builder: StateGraph[Any, Any, Any, Any], policies: Mapping[str, StepPolicy]
+) -> None:
+    """Refuse what a graph asks for and durajob would leave out, in its subgraphs, too.
+
+    Raises:
+        TargetError: before a thread is admitted.
+    """
+    for name, spec in builder.nodes.items():
+        if spec.timeout is not None or builder._node_defaults.timeout is not None:
+            raise TargetError(
+                f"step {name!r} has a LangGraph timeout, which this version does not take over",
+                hint="remove timeout= from add_node",
+            )
+        if not isinstance(spec.runnable, Pregel):
+            continue
+        if spec.retry_policy or (policies.get(name) or StepPolicy()).retry is not None:
+            raise TargetError(
+                f"step {name!r} is a subgraph, and would be retried as a whole",
+                hint="put the retry on the steps inside it",
+            )
+        refuse_what_is_not_kept(builder_of(name, spec.runnable), {})
+
+
 def builder_of(name: str, node: Pregel[Any, Any, Any, Any]) -> StateGraph[Any, Any, Any, Any]:
     """The builder of a compiled subgraph.
 
@@ -149,6 +171,12 @@ def builder_of(name: str, node: Pregel[Any, Any, Any, Any]) -> StateGraph[Any, A
         raise TargetError(
             f"step {name!r} is a {type(node).__name__}, which durajob cannot make durable",
             hint="use a StateGraph as the subgraph, or call it inside a function",
+        )
+    if getattr(node, "interrupt_before_nodes", ()) or getattr(node, "interrupt_after_nodes", ()):
+        raise TargetError(
+            f"the subgraph {name!r} was compiled with interrupt_before or interrupt_after, "
+            "which look like a crash",
+            hint="leave them out of compile() and call interrupt() inside the step",
         )
     if node.checkpointer is not None:
         raise TargetError(
@@ -234,15 +262,34 @@ class _CheckedRouter(Runnable[Any, Any]):
         return chosen
 
 
-def _check_result(result: Any, *, names: frozenset[str], outer: frozenset[str]) -> None:
-    """A step may only name next steps that exist; LangGraph ignores any other in silence."""
+def _check_result(
+    result: Any, *, names: frozenset[str], outer: frozenset[str], is_root: bool
+) -> None:
+    """Refuse a result that LangGraph cannot use, before it stands in the ledger for good.
+
+    A step may return updates of the state, or say what comes next; and it may only name steps
+    that exist, since LangGraph ignores any other in silence.
+    """
     if result is None or type(result) is dict:
         return
-    for command in result if isinstance(result, list | tuple) else (result,):
-        if isinstance(command, Command):
-            known = outer if command.graph == Command.PARENT else names
-            goto = command.goto
+    parts = (result,)
+    if isinstance(result, list | tuple) and any(isinstance(each, Command) for each in result):
+        parts = tuple(result)
+    for part in parts:
+        if isinstance(part, Command):
+            known = outer if part.graph == Command.PARENT else names
+            goto = part.goto
             _check(goto if isinstance(goto, list | tuple) else (goto,), known, None)
+        elif not (is_root or part is None or isinstance(part, dict) or _has_fields(part)):
+            raise UnusableResult(
+                f"the step returned {part!r:.100}, which is no update of the state",
+                hint="return a dict of the state's keys, or None, or a Command",
+            )
+
+
+def _has_fields(value: Any) -> bool:
+    """Whether LangGraph can read a state update from it: a dataclass, a pydantic model."""
+    return bool(getattr(type(value), "__annotations__", None))
 
 
 def _check(targets: Sequence[Any], names: frozenset[str], router: str | None) -> None:
@@ -307,7 +354,7 @@ def _without_policies(defaults: Any) -> Any:
 
 def _adopt(own: Any) -> RetryPolicy:
     """LangGraph's retry policy in durajob's terms; of several, the first that matches."""
-    policies = own if isinstance(own, list | tuple) else (own,)
+    policies = (own,) if isinstance(own, LangGraphRetry) else tuple(own)  # itself a tuple
     first = policies[0]
     return RetryPolicy(
         attempts=first.max_attempts,
@@ -323,7 +370,7 @@ def _matches(policy: Any, error: BaseException) -> bool:
     on = policy.retry_on
     if isinstance(on, type):
         return isinstance(error, on)
-    if isinstance(on, Sequence):
+    if isinstance(on, list | tuple):
         return isinstance(error, tuple(on))
     return bool(on(error))
 

@@ -1,9 +1,9 @@
 """What steps print, kept apart from what durajob says.
 
 While a thread is driven, ``sys.stdout`` and ``sys.stderr`` are routers: what is written
-inside a step goes to the log file of its attempt and to whoever watches; anything else goes
-to standard error. Descriptor 1, which programs that a step starts inherit, is pointed at
-standard error too: standard output belongs to durajob's own answer.
+inside a step goes to the log file of its attempt and to whoever watches. Descriptors 1 and 2,
+which programs that a step starts inherit, are pointed at the thread's ``output.log``:
+standard output belongs to durajob's own answer, and standard error to what it says.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from durajob.store.files import open_log
 
 
 @contextmanager
-def captured() -> Iterator[None]:
-    """Route what is printed while the block runs."""
+def captured(folder: Path) -> Iterator[None]:
+    """Route what is printed while the block runs; ``folder`` is that of the thread's logs."""
     out, err = sys.stdout, sys.stderr
-    saved = _redirect_descriptor()
+    path = folder / "output.log"
+    saved = _redirect_descriptors(path)
     fallback = io.TextIOWrapper(
         _Unbuffered(2), encoding="utf-8", errors="backslashreplace", write_through=True
     )
@@ -34,9 +35,12 @@ def captured() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = out, err
-        if saved is not None:
-            os.dup2(saved, 1)
-            os.close(saved)
+        for number, copy in saved.items():
+            os.dup2(copy, number)
+            os.close(copy)
+        with suppress(OSError):
+            if path.stat().st_size == 0:
+                path.unlink()
 
 
 class AttemptLog:
@@ -129,18 +133,21 @@ class _Unbuffered(io.FileIO):
         super().__init__(fd, "wb", closefd=False)
 
 
-def _redirect_descriptor() -> int | None:
+def _redirect_descriptors(path: Path) -> dict[int, int]:
+    """Point descriptors 1 and 2 at the log; copies of what they were."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        with suppress(OSError, ValueError):
+            if stream is not None:
+                stream.flush()
+    saved: dict[int, int] = {}
     try:
-        if sys.__stdout__ is not None:
-            sys.__stdout__.flush()
-        saved = os.dup(1)
-    except (OSError, ValueError):
-        return None
-    os.set_inheritable(saved, False)
-    try:
-        os.dup2(2, 1)
+        log = open_log(path)
     except OSError:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.close(null)
+        log = open(os.devnull, "wb")  # noqa: SIM115 - closed below
+    with log:
+        for number in (1, 2):
+            with suppress(OSError):
+                saved[number] = os.dup(number)
+                os.set_inheritable(saved[number], False)
+                os.dup2(log.fileno(), number)
     return saved

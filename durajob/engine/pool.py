@@ -126,14 +126,10 @@ class Pool:
 
     def close(self) -> None:
         """Wait for the steps in flight; what had not begun never will."""
+        self._drop_waiting()
         with self._mutex:
             self._closed = True
-            left = [*self._fresh, *self._answered]
-            self._fresh.clear()
-            self._answered.clear()
             self._wake.notify_all()
-        for task in left:
-            task.future.cancel()
         for thread in (*self._threads, *self._others):
             thread.join()
         self._resolve(everything=True)
@@ -146,6 +142,7 @@ class Pool:
                 pass
             elif self._drain.requested:
                 error = Drained()
+                self._drop_waiting()
             else:
                 try:
                     value = task.context.run(task.function, *task.args, **task.kwargs)
@@ -154,6 +151,19 @@ class Pool:
             with self._mutex:
                 self._unresolved.append((task, value, error))
             self._resolve(everything=error is not None and not isinstance(error, Drained))
+
+    def _drop_waiting(self) -> None:
+        """Cancel what has not begun: LangGraph takes that in its stride, where it looks
+        through all that failed for every task that raises."""
+        with self._mutex:
+            left = [*self._fresh, *self._answered]
+            self._fresh.clear()
+            self._answered.clear()
+            self._outstanding -= len(left)
+        with self._resolving:
+            for task in left:
+                task.future.cancel()
+                task.future.set_running_or_notify_cancel()  # or who waits would not hear of it
 
     def _next(self) -> _Task | None:
         with self._mutex:

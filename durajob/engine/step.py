@@ -8,6 +8,7 @@ the step is called again on resume, and the ledger answers without running it.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import traceback
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 
 from durajob import clock
@@ -42,9 +44,12 @@ from durajob.steps.retry import plan, run_with_retries
 from durajob.store.ledger import MAX_VALUE, Attempt, Ledger, Place
 from durajob.store.saver import Progress
 
+SUBMIT = "__pregel_runner_submit"
+"""Where LangGraph looks for a ``Submit`` of ours."""
 _PULL = "__pregel_pull"
 _SHOW_EVERY = 0.1  # seconds between two progress events of one attempt
 _STORE_EVERY = 1.0  # seconds between two stored ones
+_LOOK_EVERY = 0.5  # seconds between two looks at the other steps, during a backoff
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,8 +76,14 @@ class Run:
     seats: AbstractContextManager[Any]  # bounds how many steps run at once
     logs: Path
     serde: Any = None  # set once the graph is compiled: it allows the types of its state
-    failure: StepError | None = None  # the last attempt that failed for good
+    failures: dict[int, StepError] = field(default_factory=dict)  # by the exception's id
+    handles_errors: bool = False  # whether the graph has error handlers
     questions: list[dict[str, Any]] = field(default_factory=list)  # as Waiting has them
+
+    @property
+    def failed(self) -> bool:
+        """Whether a step has failed for good, and no error handler takes it from there."""
+        return bool(self.failures) and not self.handles_errors
 
     def is_finished(self, task: Any) -> bool:
         """Whether the ledger has the result of a LangGraph task."""
@@ -91,7 +102,7 @@ class StepRunnable(Runnable[Any, Any]):
         self._run = run
         # A coroutine function has no way to be called from a thread but through a loop.
         is_async = getattr(node, "func", ...) is None and hasattr(node, "afunc")
-        self._call: Callable[[Any, RunnableConfig], Any] = (
+        self._call: Callable[[Any, RunnableConfig], Any] = _without_pool(
             (lambda state, config: asyncio.run(node.ainvoke(state, config)))
             if is_async
             else node.invoke
@@ -111,6 +122,29 @@ class StepRunnable(Runnable[Any, Any]):
         if self._policy.retry is None:
             return attempts.run()
         return run_with_retries(attempts)
+
+
+def _without_pool(
+    call: Callable[[Any, RunnableConfig], Any],
+) -> Callable[[Any, RunnableConfig], Any]:
+    """A graph that a step calls by itself must not queue behind that step in our pool."""
+
+    def run(state: Any, config: RunnableConfig) -> Any:
+        own = {key: each for key, each in config["configurable"].items() if key != SUBMIT}
+        inner: RunnableConfig = {**config, "configurable": own}
+        token, pid, status = var_child_runnable_config.set(inner), os.getpid(), 1
+        try:
+            result = call(state, inner)
+            status = 0
+        finally:
+            if os.getpid() != pid:
+                # A child that the step forked has come back out of it. The store's
+                # connection, which it shares, is not its to use.
+                os._exit(status)
+            var_child_runnable_config.reset(token)
+        return result
+
+    return run
 
 
 class _Attempts:
@@ -144,9 +178,11 @@ class _Attempts:
             self.pause(min(left, self._policy.retry.max_wait))
 
     def pause(self, seconds: float) -> None:
-        """Wait, unless somebody asks to stop."""
-        if seconds > 0 and self._shared.drain.wait(seconds):
-            raise Drained()
+        """Wait, unless somebody asks to stop or another step has failed for good."""
+        end = clock.monotonic() + seconds
+        while (left := end - clock.monotonic()) > 0:
+            if self._shared.drain.wait(min(left, _LOOK_EVERY)) or self._shared.failed:
+                raise Drained()
 
     def run(self) -> Any:
         """One attempt."""
@@ -175,9 +211,10 @@ class _Attempts:
                 if isinstance(error, Exception):
                     raise
                 # sys.exit() in a step ends the step, not durajob.
-                raise StepFault(
-                    f"step {place.step} raised {type(error).__name__}: {error}"
-                ) from error
+                fault = StepFault(f"step {place.step} raised {type(error).__name__}: {error}")
+                if id(error) in run.failures:
+                    run.failures[id(fault)] = run.failures[id(error)]
+                raise fault from error
             finally:
                 current.reset(token)
                 context.close()
@@ -227,7 +264,7 @@ class _Attempts:
         )
         seconds = run.ledger.fail(attempt, AttemptStatus.FAILED, told, trace, self.retry_in)
         if self.retry_in is None:
-            run.failure = told
+            run.failures[id(error)] = told
         run.observer.notify(
             StepFailed(
                 thread=run.thread,
@@ -302,13 +339,13 @@ def place_of(name: str, config: RunnableConfig) -> Place:
     metadata = config["metadata"]
     path, number = metadata["langgraph_path"], metadata["langgraph_step"]
     outer = around.get()
+    # No name of a step holds a colon, so keys cannot be alike where names for people may.
     if len(path) > 3:
-        step = f"{name}({path[1]})"  # an error handler, and what failed
+        step, key = f"{name}({path[1]})", f"{number}:{name}:after:{path[1]}"  # an error handler
     elif path[0] == _PULL:
-        step = name
+        step, key = name, f"{number}:{name}"
     else:
-        step = f"{name}[{path[1]}]"
-    key = f"{number}:{step}"
+        step, key = f"{name}[{path[1]}]", f"{number}:{name}:{path[1]}"
     ns = metadata["langgraph_checkpoint_ns"].rpartition("|")[0]
     if outer is None:
         return Place(key=key, ns=ns, step=step, superstep=number)

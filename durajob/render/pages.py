@@ -124,7 +124,7 @@ def names_text(names: Sequence[str]) -> str:
 def _thread(thread: Thread, terminal: bool) -> list[Block]:
     blocks: list[Block] = [Fields(rows=_thread_fields(thread, terminal))]
     if thread.steps:
-        blocks.append(_step_grid(thread.steps))
+        blocks.append(_step_grid(thread.steps, thread.next))
     return blocks
 
 
@@ -161,7 +161,7 @@ def _thread_fields(thread: Thread, terminal: bool) -> list[tuple[str, Cell]]:
     return rows
 
 
-def _step_grid(steps: Sequence[Step]) -> Grid:
+def _step_grid(steps: Sequence[Step], coming: Sequence[str]) -> Grid:
     columns = (
         Column(title="step", least=16),
         Column(title="status"),
@@ -178,7 +178,10 @@ def _step_grid(steps: Sequence[Step]) -> Grid:
             rows.append(_step_row(step))
             continue
         if shown[group] == 0:
-            rows.append(_group_row(group, [s for s in steps if group_of(s.step) == group]))
+            branches = [s for s in steps if group_of(s.step) == group]
+            begun = {s.step for s in branches}
+            left = sum(group_of(name) == group and name not in begun for name in coming)
+            rows.append(_group_row(group, branches, left))
             shown[group] = 1
         if step.status is not AttemptStatus.SUCCEEDED and shown[group] <= MANY_BRANCHES:
             rows.append(_step_row(step))
@@ -205,16 +208,23 @@ def _step_row(step: Step) -> list[Cell]:
     ]
 
 
-def _group_row(group: str, steps: Sequence[Step]) -> list[Cell]:
+_WORST_FIRST = (
+    AttemptStatus.FAILED,
+    AttemptStatus.TIMED_OUT,
+    AttemptStatus.RUNNING,
+    AttemptStatus.ABANDONED,
+)
+
+
+def _group_row(group: str, steps: Sequence[Step], left: int) -> list[Cell]:
+    """A fan-out as one row; ``left`` is how many branches have not begun."""
     counts = Counter(step.status for step in steps)
     told = ", ".join(f"{counts[s]} {s.value}" for s in AttemptStatus if counts[s])
-    worst = next(
-        (s for s in (AttemptStatus.FAILED, AttemptStatus.RUNNING) if counts[s]),
-        AttemptStatus.SUCCEEDED,
-    )
+    told += f", {left} to come" if left else ""
+    worst = next((s for s in _WORST_FIRST if counts[s]), AttemptStatus.SUCCEEDED)
     look = marks.ATTEMPT[worst]
     return [
-        Cell(text=f"{one_line(group)} {marks.TIMES}{len(steps)}"),
+        Cell(text=f"{one_line(group)} {marks.TIMES}{len(steps) + left}"),
         Cell(text=worst.value, mark=look.mark, style=look.style),
         Cell(text=str(sum(step.attempts for step in steps))),
         Cell(text=""),
@@ -224,7 +234,7 @@ def _group_row(group: str, steps: Sequence[Step]) -> list[Cell]:
 
 def _thread_grid(threads: Sequence[Thread], now: int, terminal: bool) -> Grid:
     columns = (
-        Column(title="thread", least=24),
+        Column(title="thread"),  # whole: it is what one copies
         Column(title="workflow", least=8),
         Column(title="status"),
         Column(title="steps", right=True),

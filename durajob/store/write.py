@@ -76,7 +76,7 @@ class Writer:
             Busy: when another process holds it.
         """
         if not self.locks.try_thread(row):
-            raise Busy(describe_owner(self._connection, row), hint="durajob status shows it")
+            raise Busy(describe_owner(self._connection, row), hint="--on-busy wait waits for it")
 
     def _transact(self, operation: Any) -> Any:
         connection = self._connection

@@ -38,7 +38,7 @@ KILLS = [
     ("nested", 0, ["two0:before", "one1:after", "two1:after"]),
     ("fan_of_subgraphs", 3, ["two1:before", "one2:after"]),
     ("commands", 0, ["b:before"]),
-    ("commands", 0, ["c:after", "d:before", "e7:after"]),
+    ("commands", 0, ["c:after", "e7:after"]),
     ("deferred", 0, ["long2:before"]),
     ("deferred", 0, ["short:after", "last:before"]),
 ]
