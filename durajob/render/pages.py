@@ -234,12 +234,12 @@ def _group_row(group: str, steps: Sequence[Step], left: int) -> list[Cell]:
 
 def _thread_grid(threads: Sequence[Thread], now: int, terminal: bool) -> Grid:
     columns = (
-        Column(title="thread"),  # whole: it is what one copies
+        Column(title="thread", least=31),  # an id that durajob makes is whole on 80 columns
         Column(title="workflow", least=8),
         Column(title="status"),
         Column(title="steps", right=True),
         Column(title="updated", right=True),
-        Column(title="what", least=12),
+        Column(title="what", least=4),
     )
     return Grid(columns=columns, rows=[_thread_row(thread, now, terminal) for thread in threads])
 

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from durajob import clock
 from durajob.model import AttemptStatus, StepError, StepProgress
@@ -18,8 +17,7 @@ MAX_VALUE = 900_000_000
 """The largest stored value, in bytes: SQLite takes 1e9, less what surrounds the value."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where in the run a step stands; the same at every resume."""
 
     key: str  # superstep and path, after the key of the step around it
@@ -28,8 +26,7 @@ class Place:
     superstep: int  # of the top level
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """An attempt that has begun."""
 
     row: int
@@ -39,8 +36,7 @@ class Attempt:
     began: float  # monotonic
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Past:
+class Past(NamedTuple):
     """What happened before at a place."""
 
     attempts: int
@@ -124,7 +120,7 @@ class Ledger:
         now, key = clock.now(), attempt.place.key
         due_at = None if retry_in is None else now + round(retry_in * 1_000_000)
         spent = self._places[key].spent if retry_in is not None else attempt.number
-        self._places[key] = replace(self._places[key], spent=spent, due_at=due_at)
+        self._places[key] = self._places[key]._replace(spent=spent, due_at=due_at)
         values = (status.value, now, seconds, text, retry_in is None, due_at, attempt.row)
         self._door.write(lambda cursor: cursor.execute(queries.FAIL_ATTEMPT, values), durable=True)
         return seconds
@@ -132,7 +128,7 @@ class Ledger:
     def forget(self, attempt: Attempt) -> None:
         """Take back an attempt that only found out that it must wait."""
         past = self._places[attempt.place.key]
-        self._places[attempt.place.key] = replace(past, attempts=attempt.number - 1)
+        self._places[attempt.place.key] = past._replace(attempts=attempt.number - 1)
         self._door.write(
             lambda cursor: cursor.execute(queries.FORGET_ATTEMPT, (attempt.row,)), durable=False
         )
