@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from durajob.commands import running
+from durajob.commands.ids import check_thread_id
 from durajob.commands.running import Options
 from durajob.config.settings import Settings
 from durajob.errors import NoStore, ThreadNotFound
@@ -34,6 +35,7 @@ def resume(
         ThreadNotFound, AmbiguousThread: when ``thread`` names none, or several.
         DurajobError: see the modules that are called.
     """
+    check_thread_id(thread)
     running.check_choice("--on-busy", on_busy, running.BUSY_CHOICES)
     seconds = running.check_timeout(timeout)
     try:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from durajob import clock
 from durajob.commands import running
+from durajob.commands.ids import check_thread_id
 from durajob.commands.inputs import read_input
 from durajob.commands.running import Options
 from durajob.config.settings import Settings
-from durajob.errors import InputDiffers, InvalidThreadId, NoStore, ThreadExists, UsageError
-from durajob.model import THREAD_ID_RULE, ThreadResult, is_thread_id
+from durajob.errors import InputDiffers, NoStore, ThreadExists, UsageError
+from durajob.model import ThreadResult
 from durajob.store.read import Reader
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def start(
     seconds = running.check_timeout(timeout)
     when = _slot(slot)
     if thread is not None:
-        _check_id(thread)
+        check_thread_id(thread)
     definition = Registry(settings.file).get(workflow)
     given = read_input(definition.input, input_file, input_pairs)
     name, templated = _thread_id(definition, thread, when, given)
@@ -210,12 +211,6 @@ def _thread_id(
     now = clock.to_datetime(clock.now()).astimezone()
     random = "".join(secrets.choice("abcdefghijkmnpqrstuvwxyz23456789") for _ in range(4))
     return f"{definition.name[:100]}-{now:%Y%m%dT%H%M%S}-{random}", False
-
-
-def _check_id(thread: str) -> None:
-    if not is_thread_id(thread):
-        shown = thread[:60] + ("…" if len(thread) > 60 else "")
-        raise InvalidThreadId(f"the thread id {shown!r} is not allowed", hint=THREAD_ID_RULE)
 
 
 def _slot(text: str | None) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from durajob.commands.ids import check_thread_id
 from durajob.config.settings import Settings
 from durajob.errors import NoStore, ThreadNotFound
 from durajob.model import Overview, ThreadResult, ThreadStatus
@@ -17,6 +18,8 @@ def status(thread: str | None, *, settings: Settings) -> ThreadResult | Overview
     Raises:
         ThreadNotFound, AmbiguousThread: when it names none, or several.
     """
+    if thread is not None:
+        check_thread_id(thread)
     path = settings.store.path
     try:
         with Reader(path) as reader:

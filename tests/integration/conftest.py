@@ -51,3 +51,11 @@ def mounts() -> Iterator[Mounts]:
     mounts = Mounts()
     yield mounts
     mounts.close()
+
+
+@pytest.fixture
+def effects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The judge's file, which the graphs of these tests write to."""
+    path = tmp_path / "effects"
+    monkeypatch.setenv("EFFECTS", str(path))
+    return path

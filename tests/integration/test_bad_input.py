@@ -124,7 +124,7 @@ def test_a_thread_id_that_breaks_the_rule(forked: Forked, thread: str) -> None:
     """It is refused, never mangled, and the rule is the hint (2)."""
     refused(forked, 2, "invalid_thread_id", "start", CHAIN, f"--thread={thread}")
     for verb in ("status", "resume"):
-        assert_refused(forked.run(verb, "--json", "--", thread), 66, "thread_not_found")
+        assert_refused(forked.run(verb, "--json", "--", thread), 2, "invalid_thread_id")
 
 
 @pytest.mark.parametrize("thread", ["a", "9", "x" * 200, "a..b", "A.b_c:d@e+f=g-h", "a-", "CON"])

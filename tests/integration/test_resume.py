@@ -9,21 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.forked import Forked
+from tests.integration.judge import lines
 
 GRAPHS = Path(__file__).with_name("graphs.py")
 
 
-@pytest.fixture(autouse=True)
-def effects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The judge's file."""
-    path = tmp_path / "effects"
-    monkeypatch.setenv("EFFECTS", str(path))
-    return path
-
-
-def lines(path: Path) -> list[str]:
-    """What the judge has written down."""
-    return path.read_text().split() if path.exists() else []
+pytestmark = pytest.mark.usefixtures("effects")
 
 
 KILLS = [
