@@ -104,10 +104,3 @@ class Observer(Protocol):
     """Who watches a thread being driven. Must return at once and never raise."""
 
     def notify(self, event: Event, /) -> None: ...
-
-
-class Silent:
-    """An observer that looks away."""
-
-    def notify(self, event: Event, /) -> None:
-        """Do nothing."""

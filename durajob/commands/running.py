@@ -33,7 +33,6 @@ class Options:
     here: bool = False
     reset_resumes: bool = False
     accept_change: bool = False
-    file: Path | None = None  # the workflows.toml in use, if another than the thread's is meant
 
 
 def check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> None:
@@ -54,7 +53,7 @@ def check_timeout(text: str | None) -> float | None:
         raise UsageError(f"--timeout: {error}", hint="for example --timeout 2h") from error
 
 
-def definition_of(row: Mapping[str, Any], options: Options, settings: Settings) -> Definition:
+def definition_of(row: Mapping[str, Any], settings: Settings) -> Definition:
     """Today's definition of a thread's workflow: from where it was when it was started."""
     from durajob.registry import Registry
 
@@ -77,13 +76,13 @@ def run_existing(
     thread = row["thread"]
     if row["status"] == "waiting":
         return shown(thread, settings, notes=("it waits for an answer; nothing was run",))
-    if (busy := _wait_or_leave(row, settings, options, observer, drain)) is not None:
+    if (busy := _wait_or_leave(row, settings, options)) is not None:
         return busy
     from durajob.engine import environment
 
     if not options.here:
         environment.restore(json.loads(row["environment"]), thread)
-    definition = definition_of(row, options, settings)
+    definition = definition_of(row, settings)
     return run(
         thread, definition, settings=settings, options=options, observer=observer, drain=drain
     )
@@ -222,14 +221,10 @@ def _failure(thread: Thread) -> str:
 
 
 def _wait_or_leave(
-    row: Mapping[str, Any],
-    settings: Settings,
-    options: Options,
-    observer: Observer,
-    drain: Drain,
+    row: Mapping[str, Any], settings: Settings, options: Options
 ) -> ThreadResult | None:
     """Find out cheaply that another process owns the thread, before anything is imported."""
-    from durajob.store.processes import still_drives
+    from durajob.store.processes import owner_sentence, still_drives
 
     owner = json.loads(row["owner"]) if row["owner"] else None
     alive = owner is not None and still_drives(row["status"], owner)
@@ -245,7 +240,7 @@ def _wait_or_leave(
     if options.on_busy == "skip":
         return left_alone(row["thread"], settings)
     raise Busy(
-        _owned(row["thread"], owner),
+        owner_sentence(row["thread"], owner),
         hint=f"--on-busy wait waits for it; durajob status {row['thread']} shows it",
     )
 
@@ -262,10 +257,3 @@ def _is_held(row: int, settings: Settings) -> bool:
         return locks.thread_is_held(row)
     finally:
         locks.close()
-
-
-def _owned(thread: str, owner: Mapping[str, Any] | None) -> str:
-    if owner is None:
-        return f"thread {thread} is held by a program that an earlier owner left behind"
-    since = clock.to_rfc3339(owner["since"])
-    return f"thread {thread} is driven by process {owner['pid']} on {owner['host']} since {since}"

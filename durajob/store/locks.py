@@ -61,10 +61,6 @@ class LockFile:
         """Take the lock of a thread, if nobody holds it."""
         return self._try(_THREADS + row)
 
-    def release_thread(self, row: int) -> None:
-        """Let go of a thread."""
-        self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _THREADS + row)
-
     def thread_is_held(self, row: int) -> bool:
         """Whether another open file holds the lock of a thread."""
         answer = self._lock(fcntl.F_OFD_GETLK, fcntl.F_WRLCK, _THREADS + row)
@@ -76,10 +72,6 @@ class LockFile:
             if self._try(_SEATS + seat):
                 return seat
         return None
-
-    def release_seat(self, seat: int) -> None:
-        """Let the next thread run."""
-        self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _SEATS + seat)
 
     def lock_migration(self) -> None:
         """Wait until this process alone may create or migrate the store."""

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from durajob import clock
+
 
 def describe_self(now: int) -> dict[str, Any]:
     """This process, as it is kept in the row of a thread that it owns."""
@@ -16,6 +18,14 @@ def describe_self(now: int) -> dict[str, Any]:
         "boot": boot_id(),
         "since": now,
     }
+
+
+def owner_sentence(thread: str, owner: Mapping[str, Any] | None) -> str:
+    """Who holds a thread, for people; ``owner`` is what its row says."""
+    if owner is None:
+        return f"thread {thread} is held by a program that an earlier owner left behind"
+    since = clock.to_rfc3339(owner["since"])
+    return f"thread {thread} is driven by process {owner['pid']} on {owner['host']} since {since}"
 
 
 def is_alive(owner: Mapping[str, Any]) -> bool:

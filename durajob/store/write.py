@@ -14,7 +14,7 @@ from durajob.store import queries
 from durajob.store.door import Door
 from durajob.store.driver import sqlite, translate
 from durajob.store.files import open_for_writing
-from durajob.store.processes import describe_self
+from durajob.store.processes import describe_self, owner_sentence
 
 
 class Writer:
@@ -76,7 +76,7 @@ class Writer:
             Busy: when another process holds it.
         """
         if not self.locks.try_thread(row):
-            raise Busy(describe_owner(self._connection, row), hint="--on-busy wait waits for it")
+            raise Busy(_held(self._connection, row), hint="--on-busy wait waits for it")
 
     def _transact(self, operation: Any) -> Any:
         connection = self._connection
@@ -101,13 +101,8 @@ class Writer:
         return value
 
 
-def describe_owner(connection: Any, row: int) -> str:
-    """Who owns a thread, as a sentence."""
+def _held(connection: Any, row: int) -> str:
     thread, owner = connection.execute(
         "SELECT thread, owner FROM threads WHERE id = ?", (row,)
     ).fetchone()
-    if owner is None:
-        return f"thread {thread} is held by another process, or by a program that its last left"
-    told = json.loads(owner)
-    since = clock.to_rfc3339(told["since"])
-    return f"thread {thread} is driven by process {told['pid']} on {told['host']} since {since}"
+    return owner_sentence(thread, None if owner is None else json.loads(owner))
