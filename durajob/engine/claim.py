@@ -67,7 +67,7 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
     """
     row = _row(request.thread, writer)
     _take_lock(request, writer, row["id"], observer, drain)
-    row = _row(request.thread, writer)
+    row = _row(request.thread, writer, checked=True)
     if row["status"] in ("completed", "cancelled", "waiting"):
         return None
     owner = json.loads(row["owner"]) if row["owner"] else None
@@ -118,9 +118,9 @@ def pending_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name, _ in json.loads(text)))
 
 
-def _row(thread: str, writer: Writer) -> Mapping[str, Any]:
+def _row(thread: str, writer: Writer, *, checked: bool = False) -> Mapping[str, Any]:
     with Reader(writer.path, known_before=True) as reader:
-        row = reader.row(thread)
+        row = reader.row(thread, checked=checked)
     if row is None:
         raise StoreDamaged(
             f"thread {thread} vanished from the store {writer.path}",

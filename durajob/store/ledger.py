@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from durajob import clock
 from durajob.model import AttemptStatus, StepError, StepProgress
-from durajob.store import queries
+from durajob.store import queries, seals
 from durajob.store.door import Door
 
 MAX_VALUE = 900_000_000
@@ -98,9 +98,11 @@ class Ledger:
         seconds = clock.monotonic() - attempt.began
         now, row, place = clock.now(), self._door.row, attempt.place
 
+        crc = seals.of_result(row, place.key, kind, value)
+
         def succeed(cursor: Any) -> None:
             cursor.execute(queries.SUCCEED_ATTEMPT, (now, seconds, attempt.row))
-            cursor.execute(queries.KEEP_RESULT, (row, place.ns, place.key, kind, value))
+            cursor.execute(queries.KEEP_RESULT, (row, place.ns, place.key, kind, value, crc))
 
         self._door.write(succeed, durable=True, finished=1)
         self._finished.add(place.key)

@@ -17,8 +17,8 @@ INSERT INTO threads (thread, workflow, status, next, total, slot, created_at, up
 VALUES (:thread, :workflow, 'pending', :next, :total, :slot, :now, :now)
 ON CONFLICT (thread) DO NOTHING RETURNING id"""
 ADMIT_ORIGIN = """
-INSERT INTO origins (thread_id, input, definition, shape, fingerprint, environment)
-VALUES (:id, :input, :definition, :shape, :fingerprint, :environment)"""
+INSERT INTO origins (thread_id, input, definition, shape, fingerprint, environment, crc)
+VALUES (:id, :input, :definition, :shape, :fingerprint, :environment, :crc)"""
 
 # pending, interrupted, stopped, failed, sleeping, waiting -> running, with the next epoch.
 # The claimer holds the thread's lock, so nobody else can be about to do the same.
@@ -61,7 +61,7 @@ SUCCEED_ATTEMPT = """
 UPDATE attempts SET status = 'succeeded', finished_at = ?, seconds = ?, progress = NULL
 WHERE id = ?"""
 KEEP_RESULT = """
-INSERT OR REPLACE INTO results (thread_id, ns, key, type, value) VALUES (?, ?, ?, ?, ?)"""
+INSERT OR REPLACE INTO results (thread_id, ns, key, type, value, crc) VALUES (?, ?, ?, ?, ?, ?)"""
 
 # running -> failed or timed_out.
 FAIL_ATTEMPT = """
@@ -80,6 +80,14 @@ DELETE FROM results WHERE thread_id = ? AND (ns = ? OR substr(ns, 1, ?) = ?)"""
 
 RECALL_KEYS = "SELECT key FROM results WHERE thread_id = ?"
 RECALL = "SELECT type, value FROM results WHERE thread_id = ? AND key = ?"
+RESULTS = "SELECT key, type, value, crc FROM results WHERE thread_id = ?"
+
+# Steps that finished after the latest checkpoint, and whose results are gone all the same.
+# (Inside a subgraph a result is spent with the subgraph's own checkpoint.)
+LOST_RESULTS = """
+SELECT key FROM attempts
+WHERE thread_id = ? AND superstep > ? AND status = 'succeeded' AND instr(key, '/') = 0
+  AND key NOT IN (SELECT key FROM results WHERE thread_id = ?) LIMIT 1"""
 
 # What the wrapper must know of earlier attempts: those of supersteps that may be met again.
 PLACES = """
@@ -95,12 +103,15 @@ ORDER BY rowid DESC LIMIT 1"""
 
 THREAD_COLUMNS = (
     "threads.id, thread, workflow, status, next, input, done, total, error, owner, epoch, waiting, "
-    "wake_at, slot, parent, created_at, started_at, updated_at, finished_at, superstep"
+    "wake_at, slot, parent, created_at, started_at, updated_at, finished_at, superstep, "
+    "checkpoint_id, origins.crc"
 )
 _WHOLE = "threads LEFT JOIN origins ON origins.thread_id = threads.id"
 THREAD = f"SELECT {THREAD_COLUMNS} FROM {_WHOLE} WHERE thread = ?"
 THREADS = f"SELECT {THREAD_COLUMNS} FROM {_WHOLE}"
 FULL_ROW = f"SELECT threads.*, origins.* FROM {_WHOLE} WHERE thread = ?"
+# The same without the index, which may have lost a thread that the table still has.
+IS_THERE = "SELECT 1 FROM threads NOT INDEXED WHERE thread = ?"
 THREADS_BY_PREFIX = """
 SELECT thread FROM threads WHERE thread >= ? AND thread < ? ORDER BY thread LIMIT 11"""
 COUNT_BY_STATUS = "SELECT status, count(*) FROM threads GROUP BY status"
@@ -115,5 +126,5 @@ SELECT step FROM attempts
 WHERE thread_id = ? AND superstep > ? AND status IN ('succeeded', 'skipped')"""
 
 CHECKPOINT = """
-SELECT type, checkpoint FROM checkpoints
-WHERE thread_id = ? AND checkpoint_ns = '' AND checkpoint_id = ?"""
+SELECT type, checkpoint, metadata, crc, next_crc FROM checkpoints
+WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?"""

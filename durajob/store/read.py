@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from durajob.model import (
     ThreadStatus,
     Waiting,
 )
-from durajob.store import queries
+from durajob.store import queries, seals
 from durajob.store.driver import sqlite, translate
 from durajob.store.files import lock_path, open_for_reading
 from durajob.store.locks import LockFile
@@ -65,6 +65,7 @@ class Reader:
             return name
         # Thread ids are ASCII; other text may not even be what the driver can be asked.
         matches = self._prefixed(name) if name and name.isascii() else []
+        self._is_not_there(name)
         if len(matches) == 1:
             return matches[0]
         if not matches:
@@ -78,6 +79,7 @@ class Reader:
         """The thread, with its state and steps if ``whole``; None when there is none."""
         row = self._one(queries.THREAD, (thread,))
         if row is None:
+            self._is_not_there(thread)
             return None
         found = self._thread(row)
         if not whole:
@@ -86,10 +88,11 @@ class Reader:
             steps = tuple(self._steps(row[0], found.status is ThreadStatus.RUNNING))
             return found._replace(state=self._state(row), steps=steps)
 
-    def row(self, thread: str) -> Mapping[str, Any] | None:
+    def row(self, thread: str, *, checked: bool = False) -> Mapping[str, Any] | None:
         """Every column of the thread's row, for whoever is about to claim it.
 
-        Columns that hold JSON are text, but text that can be read.
+        Columns that hold JSON are text, but text that can be read. ``checked``: and all that a
+        resume goes on from is what was written (``seals``).
         """
         try:
             cursor = self._connection.execute(queries.FULL_ROW, (thread,))
@@ -97,6 +100,7 @@ class Reader:
         except sqlite.Error as error:
             raise translate(error, str(self.path)) from error
         if values is None:
+            self._is_not_there(thread)
             return None
         row = dict(zip([column[0] for column in cursor.description], values, strict=True))
         with self._reading_of(thread):
@@ -109,6 +113,10 @@ class Reader:
                 Owner(**{key: json.loads(row["owner"])[key] for key in Owner._fields})
             for _name, _branches in json.loads(row["next"]):
                 pass
+            kept = ("thread", "workflow", "slot", "created_at", "input")
+            seals.check_origin(row["crc"], row["id"], *(row[name] for name in kept))
+            if checked:
+                self._check(row)
         return row
 
     def threads(
@@ -169,6 +177,30 @@ class Reader:
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
         return [row[0] for row in self._rows(queries.THREADS_BY_PREFIX, (prefix, end))]
 
+    def _check(self, row: Mapping[str, Any]) -> None:
+        id, thread, pointer = row["id"], row["thread"], row["checkpoint_id"]
+        if pointer is not None:
+            stored = self._one(queries.CHECKPOINT, (thread, "", pointer))
+            seals.check_checkpoint(thread, "", pointer, stored)
+            if row["status"] not in ("completed", "cancelled"):
+                seals.check_next(stored, row["superstep"], row["next"])
+        latest = self._one(queries.LATEST_CHECKPOINT, (thread, ""))
+        if (None if latest is None else latest[0]) != pointer:
+            raise seals.Altered(f"its latest checkpoint is {latest}, not {pointer}")
+        with closing(self._rows(queries.RESULTS, (id,))) as results:
+            seals.check_results(id, results)
+        lost = self._one(queries.LOST_RESULTS, (id, row["superstep"], id))
+        if lost is not None:
+            raise seals.Altered(f"the result of {lost[0]!r} is gone")
+
+    def _is_not_there(self, thread: str) -> None:
+        """A thread that its index has lost would else be started a second time."""
+        if thread.isascii() and self._one(queries.IS_THERE, (thread,)) is not None:
+            raise StoreDamaged(
+                f"the store {self.path} is damaged: its index has lost thread {thread!r}",
+                hint=f"restore a copy of {os.path.basename(self.path)}",
+            )
+
     def _one(self, query: str, values: Sequence[Any]) -> Any:
         try:
             return self._connection.execute(query, values).fetchone()
@@ -177,7 +209,7 @@ class Reader:
                 return None
             raise translate(error, str(self.path)) from error
 
-    def _rows(self, query: str, values: Sequence[Any]) -> Iterator[Any]:
+    def _rows(self, query: str, values: Sequence[Any]) -> Generator[Any, None, None]:
         try:
             yield from self._connection.execute(query, values)
         except sqlite.Error as error:
@@ -208,6 +240,7 @@ class Reader:
             status = self._status(row)
             if type(row[15]) is not int or type(row[17]) is not int:
                 raise ValueError("a time that is none")
+            seals.check_origin(row[21], row[0], row[1], row[2], row[13], row[15], row[5])
             owner = json.loads(row[9]) if row[9] and status is ThreadStatus.RUNNING else None
             return Thread(
                 thread=row[1],
@@ -252,10 +285,14 @@ class Reader:
     def _state(self, row: Any) -> Mapping[str, Any]:
         from durajob.store.decode import channel_values
 
-        pointer = self._one("SELECT checkpoint_id FROM threads WHERE id = ?", (row[0],))[0]
+        superstep, pointer = row[19], row[20]
         if pointer is None:
             return {}
-        return channel_values(*self._one(queries.CHECKPOINT, (row[1], pointer)))
+        stored = self._one(queries.CHECKPOINT, (row[1], "", pointer))
+        seals.check_checkpoint(row[1], "", pointer, stored)
+        if row[3] not in ("completed", "cancelled"):
+            seals.check_next(stored, superstep, row[4])
+        return channel_values(*stored[:2])
 
     def _steps(self, row: int, driven: bool) -> Iterator[Step]:
         places: dict[str, Any] = {}

@@ -24,7 +24,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from durajob.errors import ResultNotStorable, StoreDamaged
-from durajob.store import queries
+from durajob.store import queries, seals
 from durajob.store.door import Door
 from durajob.store.ledger import MAX_VALUE, Ledger
 
@@ -105,18 +105,17 @@ class Saver(SqliteSaver):
         """The checkpoint that the thread's row points at, whatever the clock said."""
         configurable = config["configurable"]
         if get_checkpoint_id(config) is None:
-            latest = self._latest(
-                str(configurable["thread_id"]), configurable.get("checkpoint_ns", "")
-            )
+            ns = configurable.get("checkpoint_ns", "")
+            latest = self._latest(str(configurable["thread_id"]), ns)
             if latest is None:
                 return None
             config = {"configurable": {**configurable, "checkpoint_id": latest}}
+            self._check(*map(str, (configurable["thread_id"], ns, latest)))
             found = super().get_tuple(config)
-            if found is None:
-                return None
+            assert found is not None, "it was just looked at"
             inner = {
                 "thread_id": configurable["thread_id"],
-                "checkpoint_ns": configurable.get("checkpoint_ns", ""),
+                "checkpoint_ns": ns,
                 "checkpoint_id": latest,
             }
             return found._replace(config={"configurable": inner})
@@ -139,14 +138,16 @@ class Saver(SqliteSaver):
                 hint="keep large data in files and put their paths into the state",
             )
         text = json.dumps(get_checkpoint_metadata(config, metadata), ensure_ascii=False)
-        values = (
-            *(thread, ns, checkpoint["id"], configurable.get("checkpoint_id")),
-            *(kind, data, text.encode("utf-8", "ignore")),
-        )
-        point = None
+        said = text.encode("utf-8", "ignore")
+        point = next_crc = None
         if ns == "":
             pending = json.dumps(self.progress.pending(checkpoint), ensure_ascii=False)
             point = (checkpoint["id"], metadata["step"], pending, self.door.row)
+            next_crc = seals.of_next(metadata["step"], pending)
+        values = (
+            *(thread, ns, checkpoint["id"], configurable.get("checkpoint_id"), kind, data, said),
+            *(seals.of_checkpoint(thread, ns, checkpoint["id"], kind, data, said), next_crc),
+        )
 
         def put(cursor: Any) -> None:
             cursor.execute(_PUT, values)
@@ -228,6 +229,17 @@ class Saver(SqliteSaver):
         )
         yield from tuple(found)
 
+    def _check(self, thread: str, ns: str, id: str) -> None:
+        with self.door.reading() as cursor:
+            stored = cursor.execute(queries.CHECKPOINT, (thread, ns, id)).fetchone()
+        try:
+            seals.check_checkpoint(thread, ns, id, stored)
+        except seals.Altered as error:
+            raise StoreDamaged(
+                f"the store is damaged: {error} (thread {thread!r})",
+                hint="restore a copy of the store; durajob doctor looks at all of it",
+            ) from error
+
     def _latest(self, thread: str, ns: str) -> str | None:
         if ns == "":
             return self.progress.pointer
@@ -239,7 +251,8 @@ class Saver(SqliteSaver):
 
 _PUT = """
 INSERT OR REPLACE INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id,
-    parent_checkpoint_id, type, checkpoint, metadata) VALUES (?, ?, ?, ?, ?, ?, ?)"""
+    parent_checkpoint_id, type, checkpoint, metadata, crc, next_crc)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _PUT_WRITE = """
 INSERT OR {} INTO writes (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx,
     channel, type, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""

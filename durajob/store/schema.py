@@ -11,6 +11,9 @@ finished when the commit that marks its attempt ``succeeded`` and stores its res
 
 ``checkpoints`` and ``writes`` are LangGraph's own (langgraph-checkpoint-sqlite 3.1).
 
+``crc`` is the checksum of a row (``seals``), NULL where version 1 wrote it. A row that is copied
+to another thread is copied without it.
+
 ``meta`` holds the store's id and ``commits``, which grows with every durable commit.
 """
 
@@ -114,6 +117,12 @@ CREATE TABLE writes (
     value         BLOB,
     PRIMARY KEY (thread_id, checkpoint_ns, checkpoint_id, task_id, idx)
 );
+""",
+    """
+ALTER TABLE origins ADD COLUMN crc INTEGER;
+ALTER TABLE results ADD COLUMN crc INTEGER;
+ALTER TABLE checkpoints ADD COLUMN crc INTEGER;
+ALTER TABLE checkpoints ADD COLUMN next_crc INTEGER;  -- of the row in threads that points here
 """,
 )
 """One script for each version; the first makes version 1. A script only adds, so that an

@@ -10,7 +10,7 @@ from typing import Any
 
 from durajob import clock
 from durajob.errors import Busy
-from durajob.store import queries
+from durajob.store import queries, seals
 from durajob.store.door import Door
 from durajob.store.driver import sqlite, translate
 from durajob.store.files import open_for_writing
@@ -44,7 +44,9 @@ class Writer:
         def admit(cursor: Any) -> bool:
             row = cursor.execute(queries.ADMIT, values).fetchone()
             if row is not None:
-                cursor.execute(queries.ADMIT_ORIGIN, {**values, "id": row[0]})
+                kept = [values[name] for name in ("thread", "workflow", "slot", "now", "input")]
+                crc = seals.of_origin(row[0], *kept)
+                cursor.execute(queries.ADMIT_ORIGIN, {**values, "id": row[0], "crc": crc})
             return row is not None
 
         admitted: bool = self._transact(admit)

@@ -72,7 +72,7 @@ def test_a_bad_operation_does_not_take_the_others_down(store: Kind) -> None:
 
         def operation(number: int) -> Callable[[Any], int]:
             def insert(cursor: Any) -> int:
-                cursor.execute(queries.KEEP_RESULT, (door.row, "", f"k{number}", "null", b""))
+                cursor.execute(queries.KEEP_RESULT, (door.row, "", f"k{number}", "null", b"", 0))
                 return number if number % 10 else 1 // 0
 
             return insert

@@ -46,7 +46,7 @@ def bomb(kind: str, marker: Path) -> tuple[str, bytes]:
 def plant(path: Path, table: str, column: str, value: tuple[str, bytes]) -> None:
     """Put a value in the place of every one in a table."""
     connection = sqlite.connect(path)
-    connection.execute(f"UPDATE {table} SET type = ?, {column} = ?", value)
+    connection.execute(f"UPDATE {table} SET type = ?, {column} = ?, crc = NULL", value)
     assert connection.total_changes > 0
     connection.commit()
     connection.close()

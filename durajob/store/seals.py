@@ -1,0 +1,80 @@
+"""Checksums of what a resume builds upon: SQLite's pages carry none.
+
+A byte that a disk has flipped inside a value leaves the file a sound database. So each row that
+a thread goes on from carries the CRC-32 of what it says and of where it belongs. A row without
+one was written by an older durajob, or copied from another thread, and is taken as it stands.
+
+The columns of ``threads`` that change with every commit carry none: what depends on them is
+compared with what does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from zlib import crc32
+
+
+class Altered(ValueError):
+    """Something is not what was written."""
+
+
+def of_origin(row: int, *parts: Any) -> int:
+    """Of what never changes: thread id, workflow, slot, when it was admitted, input."""
+    return crc32(repr((row, *parts)).encode("utf-8", "surrogatepass"))
+
+
+def of_checkpoint(thread: str, ns: str, id: str, kind: str, data: bytes, metadata: bytes) -> int:
+    """Of a checkpoint, wherever in the file its row is found."""
+    return crc32(metadata, crc32(data, crc32("\0".join((thread, ns, id, kind)).encode())))
+
+
+def of_next(superstep: int, pending: str) -> int:
+    """Of what the thread's row says of its latest checkpoint."""
+    return crc32(f"{superstep}\0{pending}".encode("utf-8", "surrogatepass"))
+
+
+def of_result(row: int, key: str, kind: str, value: bytes) -> int:
+    """Of the result of a finished step."""
+    return crc32(value, crc32(f"{row}\0{key}\0{kind}".encode("utf-8", "surrogatepass")))
+
+
+def check_origin(crc: int | None, row: int, *parts: Any) -> None:
+    """Refuse a thread that is not the one that was admitted."""
+    if crc is not None and crc != of_origin(row, *parts):
+        raise Altered("its id, workflow, slot, time or input is not what was written")
+
+
+def check_checkpoint(thread: str, ns: str, id: str, stored: Any) -> None:
+    """Refuse a checkpoint that is not what was stored; ``stored`` is a row of CHECKPOINT."""
+    if stored is None:
+        raise Altered(f"checkpoint {id} is gone")
+    kind, data, metadata, crc, _ = stored
+    if crc is None:
+        return
+    if not (isinstance(kind, str) and isinstance(data, bytes) and isinstance(metadata, bytes)):
+        raise Altered(f"checkpoint {id} is not what was written")
+    if crc != of_checkpoint(thread, ns, id, kind, data, metadata):
+        raise Altered(f"checkpoint {id} is not what was written")
+
+
+def check_next(stored: Any, superstep: Any, pending: Any) -> None:
+    """Refuse a thread's row that does not go with its checkpoint."""
+    next_crc = stored[4]
+    if next_crc is not None and next_crc != of_next(superstep, pending):
+        raise Altered("what comes next is not what was written")
+    if json.loads(stored[2])["step"] != superstep:
+        raise Altered("the superstep is not that of the checkpoint")
+
+
+def check_results(row: int, results: Iterable[Any]) -> None:
+    """Refuse results that are not what the steps returned; rows of RESULTS."""
+    for key, kind, value, crc in results:
+        if crc is not None and not (
+            isinstance(key, str)
+            and isinstance(kind, str)
+            and isinstance(value, bytes)
+            and crc == of_result(row, key, kind, value)
+        ):
+            raise Altered(f"the result of {key!r} is not what was written")
