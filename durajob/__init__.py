@@ -9,14 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from durajob.steps.once import idempotency_key, once
     from durajob.steps.progress import progress
     from durajob.workflow import Workflow
 
     __version__: str
 
-__all__ = ["Workflow", "__version__", "progress"]
+__all__ = ["Workflow", "__version__", "idempotency_key", "once", "progress"]
 
-_HOMES = {"Workflow": "durajob.workflow", "progress": "durajob.steps.progress"}
+_HOMES = {
+    "Workflow": "durajob.workflow",
+    "idempotency_key": "durajob.steps.once",
+    "once": "durajob.steps.once",
+    "progress": "durajob.steps.progress",
+}
 
 
 def __getattr__(name: str) -> Any:

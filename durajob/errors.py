@@ -36,6 +36,7 @@ these at the boundary where they are met, always ``raise … from`` their cause.
     │   └── TargetError                bad_target
     └── StepFault                  1   step_fault  (a step did what no step may do)
         ├── ResultNotStorable          result_not_storable
+        ├── EffectInDoubt              effect_in_doubt
         ├── UnusableResult             unusable_result
         └── UnknownNextStep            unknown_next_step
 """
@@ -238,6 +239,12 @@ class ResultNotStorable(StepFault):
     """A step returned what cannot be stored."""
 
     code = "result_not_storable"
+
+
+class EffectInDoubt(StepFault):
+    """An effect was begun before a crash, and whether it was done is not known."""
+
+    code = "effect_in_doubt"
 
 
 class UnusableResult(StepFault):

@@ -37,6 +37,7 @@ from durajob.events import Notice, Observer, ThreadClaimed, ThreadLeft
 from durajob.model import AttemptStatus, StepError, ThreadStatus
 from durajob.policies import StepPolicy
 from durajob.store.door import Door
+from durajob.store.effects import EffectBook
 from durajob.store.files import open_log
 from durajob.store.ledger import Ledger
 from durajob.store.saver import Progress, Saver
@@ -90,6 +91,7 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
     run = Run(
         thread=job.thread,
         ledger=ledger,
+        effects=EffectBook(job.door),
         progress=progress,
         observer=observer,
         drain=drain,

@@ -23,12 +23,14 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 
 from durajob import clock
+from durajob.engine.effects import Effects
 from durajob.engine.graph import Check
 from durajob.engine.output import AttemptLog
 from durajob.engine.pool import Drained
 from durajob.engine.shortcuts import spare
 from durajob.engine.signals import Drain
-from durajob.errors import DurajobError, ResultNotStorable, StepFault
+from durajob.engine.values import to_store
+from durajob.errors import DurajobError, StepFault
 from durajob.events import (
     Observer,
     StepFailed,
@@ -41,7 +43,8 @@ from durajob.model import AttemptStatus, StepError, StepProgress
 from durajob.policies import StepPolicy
 from durajob.steps.context import current
 from durajob.steps.retry import plan, run_with_retries
-from durajob.store.ledger import MAX_VALUE, Attempt, Ledger, Place
+from durajob.store.effects import EffectBook
+from durajob.store.ledger import Attempt, Ledger, Place
 from durajob.store.saver import Progress
 
 SUBMIT = "__pregel_runner_submit"
@@ -70,6 +73,7 @@ class Run:
 
     thread: str
     ledger: Ledger
+    effects: EffectBook
     progress: Progress
     observer: Observer
     drain: Drain
@@ -197,7 +201,7 @@ class _Attempts:
             try:
                 result = self._call(self._state, self._config)
                 self._check(result)
-                stored = _store(run.serde, place.step, result)
+                stored = to_store(run.serde, f"step {place.step}", result)
             except GraphBubbleUp as bubble:
                 run.ledger.forget(attempt)
                 if isinstance(bubble, GraphInterrupt):
@@ -287,6 +291,7 @@ class _Context:
         self.step = attempt.place.step
         self.attempt = attempt.number
         self.log = AttemptLog(run.logs, self.step, attempt.visit, attempt.number)
+        self._effects = Effects(run.effects, attempt, run.serde)
         self._run = run
         self._attempt = attempt
         self._shown = self._stored = 0.0
@@ -317,6 +322,18 @@ class _Context:
             *lines, self._line = (self._line + text).split("\n")
         for line in lines:
             self._show(line)
+
+    def effect_key(self, name: str, /) -> str:
+        return self._effects.key(name)
+
+    def begin_effect(self, name: str, in_doubt: str, /) -> tuple[bool, str, Any]:
+        return self._effects.begin(name, in_doubt)
+
+    def finish_effect(self, name: str, result: Any, /) -> Any:
+        return self._effects.finish(name, result)
+
+    def fail_effect(self, name: str, /) -> None:
+        self._effects.fail(name)
 
     def close(self) -> None:
         """The attempt has ended."""
@@ -355,38 +372,6 @@ def place_of(name: str, config: RunnableConfig) -> Place:
         step=f"{outer.step}/{step}",
         superstep=outer.superstep,
     )
-
-
-def _store(serde: Any, step: str, result: Any) -> tuple[str, bytes]:
-    """The result as it is stored.
-
-    Raises:
-        ResultNotStorable: naming the key under which the trouble lies.
-    """
-    try:
-        kind, value = serde.dumps_typed(result)
-    except Exception as error:
-        raise ResultNotStorable(
-            f"step {step} returned what cannot be stored{_culprit(serde, result)}: {error}",
-            hint="return plain data (or what your state's types say), not open files, "
-            "connections, locks or functions",
-        ) from error
-    if len(value) > MAX_VALUE:
-        raise ResultNotStorable(
-            f"step {step} returned {len(value):,} bytes; at most {MAX_VALUE:,} can be stored",
-            hint="keep large data in files and return their paths",
-        )
-    return kind, value
-
-
-def _culprit(serde: Any, result: Any) -> str:
-    if isinstance(result, dict):
-        for key, value in result.items():
-            try:
-                serde.dumps_typed(value)
-            except Exception:
-                return f" under {key!r} (a {type(value).__name__})"
-    return ""
 
 
 def _message(error: BaseException) -> str:

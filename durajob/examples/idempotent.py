@@ -1,8 +1,10 @@
 """``idempotent``: a request is processed once, however often it is sent.
 
-Two things see to it. The thread is named after the request, so that sending it again finds the
-thread and does nothing. And the effect, a line in a file, looks first whether it was done: a
-step that was in flight at a crash is run again, and only the effect itself can know.
+Three things see to it. The thread is named after the request, so that sending it again finds
+the thread and does nothing. The effect, a line in a file, is done through ``once``: a step that
+is run again is given the receipt that was recorded. And the effect looks first whether it was
+done, by the request's id: between a line in a file and its record there is an instant at which
+a crash leaves a doubt, and only the other side can resolve it.
 
 Inputs:
     request_id: which request; it must do as part of a thread id.
@@ -20,7 +22,7 @@ import json
 import os
 from typing import TypedDict
 
-from durajob import Workflow
+from durajob import Workflow, once
 from durajob.examples.inputs import fail_on_demand, flag, own_file, text
 
 
@@ -46,7 +48,7 @@ def check(state: Request) -> Request:
 
 @workflow.step
 def process(state: Request) -> Request:
-    receipt = enter_once(state["ledger"], str(state["request_id"]))
+    receipt = once("enter", lambda: enter_once(state["ledger"], str(state["request_id"])))
     fail_on_demand(state, here=flag(state, "fail"))
     return {"receipt": receipt}
 

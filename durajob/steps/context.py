@@ -7,7 +7,7 @@ each see their own.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Any, Protocol
 
 from durajob.model import StepProgress
 
@@ -24,6 +24,18 @@ class StepContext(Protocol):
 
     def print(self, text: str, /) -> None:
         """Keep what the step printed."""
+
+    def effect_key(self, name: str, /) -> str:
+        """The idempotency key of an effect."""
+
+    def begin_effect(self, name: str, in_doubt: str, /) -> tuple[bool, str, Any]:
+        """Whether an effect is done already, its key, and its result if so; if not, it begins."""
+
+    def finish_effect(self, name: str, result: Any, /) -> Any:
+        """An effect is done; gives its result as the store has it."""
+
+    def fail_effect(self, name: str, /) -> None:
+        """An effect has said by an exception that it was not done."""
 
 
 current: ContextVar[StepContext | None] = ContextVar("durajob_step", default=None)

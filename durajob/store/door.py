@@ -54,7 +54,7 @@ class Door:
         self._mutex = threading.RLock()
         self._broken: DurajobError | None = None
         self._synchronous: str | None = None
-        self._store_id: str = connection.execute(queries.STORE_ID).fetchone()[0]
+        self.store_id: str = connection.execute(queries.STORE_ID).fetchone()[0]
 
     def write_later(self, operation: Callable[[Any], Any]) -> None:
         """Run ``operation(cursor)`` in the next transaction, ahead of what that is for.
@@ -169,7 +169,7 @@ class Door:
         if durable:
             # The counter only helps to notice a lost log; it may lag behind.
             with suppress(OSError):
-                self._lock_file.write_commits(self._store_id, commits)
+                self._lock_file.write_commits(self.store_id, commits)
         for request in batch:
             request.done = True
 

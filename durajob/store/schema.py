@@ -9,6 +9,8 @@ which may be large (input, the definition's shape), stands in ``origins``.
 until the checkpoint that contains it is stored. Together they are the ledger: a step has
 finished when the commit that marks its attempt ``succeeded`` and stores its result returned.
 
+``effects`` has one row for each thing that a step did to the outside world through ``once``.
+
 ``checkpoints`` and ``writes`` are LangGraph's own (langgraph-checkpoint-sqlite 3.1).
 
 ``crc`` is the checksum of a row (``seals``), NULL where version 1 wrote it. A row that is copied
@@ -123,6 +125,22 @@ ALTER TABLE origins ADD COLUMN crc INTEGER;
 ALTER TABLE results ADD COLUMN crc INTEGER;
 ALTER TABLE checkpoints ADD COLUMN crc INTEGER;
 ALTER TABLE checkpoints ADD COLUMN next_crc INTEGER;  -- of the row in threads that points here
+CREATE TABLE effects (
+    thread_id   INTEGER NOT NULL,
+    place       TEXT NOT NULL,     -- in the run: the key of the step's attempts
+    name        TEXT NOT NULL,
+    key         TEXT NOT NULL,     -- the idempotency key
+    step        TEXT NOT NULL,     -- the name that people see
+    status      TEXT NOT NULL,     -- begun, failed (by its own word) or done
+    times       INTEGER NOT NULL,  -- how often it was begun
+    attempt     INTEGER NOT NULL,  -- that began it last
+    begun_at    INTEGER NOT NULL,
+    finished_at INTEGER,
+    type        TEXT NOT NULL DEFAULT 'null',
+    value       BLOB NOT NULL DEFAULT x'',
+    crc         INTEGER NOT NULL,
+    PRIMARY KEY (thread_id, place, name)
+);
 """,
 )
 """One script for each version; the first makes version 1. A script only adds, so that an

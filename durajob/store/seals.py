@@ -40,6 +40,14 @@ def of_result(row: int, key: str, kind: str, value: bytes) -> int:
     return crc32(value, crc32(f"{row}\0{key}\0{kind}".encode("utf-8", "surrogatepass")))
 
 
+def of_effect(
+    row: int, place: str, name: str, key: str, status: str, kind: str, value: bytes
+) -> int:
+    """Of an effect: that it was done, with which key and which result."""
+    text = "\0".join((str(row), place, name, key, status, kind))
+    return crc32(value, crc32(text.encode("utf-8", "surrogatepass")))
+
+
 def check_origin(crc: int | None, row: int, *parts: Any) -> None:
     """Refuse a thread that is not the one that was admitted."""
     if crc is not None and crc != of_origin(row, *parts):
@@ -78,3 +86,14 @@ def check_results(row: int, results: Iterable[Any]) -> None:
             and crc == of_result(row, key, kind, value)
         ):
             raise Altered(f"the result of {key!r} is not what was written")
+
+
+def check_effects(row: int, place: str, effects: Iterable[Any]) -> None:
+    """Refuse effects that are not what was recorded; rows of EFFECTS."""
+    for name, key, status, _times, _attempt, kind, value, crc in effects:
+        try:
+            same = crc == of_effect(row, place, name, key, status, kind, value)
+        except (TypeError, AttributeError) as error:
+            raise Altered(f"the effect {name!r} is not what was recorded") from error
+        if not same:
+            raise Altered(f"the effect {name!r} is not what was recorded")

@@ -1,0 +1,79 @@
+"""The effects of one attempt: what is known of each, and what to do where that is a doubt."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from durajob.engine.values import to_store
+from durajob.errors import EffectInDoubt
+from durajob.store.effects import Effect, EffectBook
+from durajob.store.ledger import Attempt
+
+
+class Effects:
+    """What ``durajob.steps.once`` asks of the engine; its callers see to it that at most one
+    thread of the attempt is busy with a name."""
+
+    def __init__(self, book: EffectBook, attempt: Attempt, serde: Any) -> None:
+        self._book = book
+        self._attempt = attempt
+        self._serde = serde
+        self._known: dict[str, Effect] | None = None  # read when it is first needed
+        self._mutex = threading.Lock()
+
+    def key(self, name: str) -> str:
+        """The idempotency key of an effect."""
+        known = self._find(name)
+        return self._book.new_key(self._attempt.place, name) if known is None else known.key
+
+    def begin(self, name: str, in_doubt: str) -> tuple[bool, str, Any]:
+        """Whether it is done already, its key, and its result if so. If not, it is noted, on
+        disk, that it begins.
+
+        Raises:
+            EffectInDoubt: when it was begun before and that is not to be tried again.
+        """
+        known = self._find(name)
+        if known is not None and known.status == "done":
+            return True, known.key, self._serde.loads_typed((known.kind, known.value))
+        key = self.key(name)
+        if known is not None and known.status == "begun" and in_doubt == "fail":
+            raise EffectInDoubt(
+                f"whether the effect {name!r} of step {self._attempt.place.step} was done is not "
+                f"known: it was begun at attempt {known.attempt} with the key {key}, and nothing "
+                "says how that ended. Find out by the key; then have the step say "
+                'in_doubt="retry", or give the result itself, and resume',
+            )
+        self._keep(self._book.begin(self._attempt, name, key))
+        return False, key, None
+
+    def finish(self, name: str, result: Any) -> Any:
+        """Record the result; gives what came back from the store."""
+        step = self._attempt.place.step
+        stored = to_store(
+            self._serde,
+            f"the effect {name!r} of step {step}",
+            result,
+            so="; the effect was done, but stays in doubt",
+        )
+        known = self._find(name)
+        assert known is not None, "it was begun"
+        self._keep(self._book.finish(self._attempt.place, known, *stored))
+        return self._serde.loads_typed(stored)
+
+    def fail(self, name: str) -> None:
+        """The effect has said that it was not done."""
+        known = self._find(name)
+        assert known is not None, "it was begun"
+        self._keep(self._book.fail(self._attempt.place, known))
+
+    def _find(self, name: str) -> Effect | None:
+        with self._mutex:
+            if self._known is None:
+                self._known = self._book.of(self._attempt.place)
+            return self._known.get(name)
+
+    def _keep(self, effect: Effect) -> None:
+        assert self._known is not None, "it was looked for"
+        self._known[effect.name] = effect
