@@ -95,12 +95,12 @@ SELECT key, max(attempt), max(visit), max(attempt * is_last), max(due_at) FROM a
 WHERE thread_id = ? AND superstep >= ? GROUP BY key"""
 VISITS = "SELECT step, max(visit) FROM attempts WHERE thread_id = ? GROUP BY step"
 
-# An effect begins, for the first time or again; its key stays.
+# An effect begins, for the first time or again.
 BEGIN_EFFECT = """
 INSERT INTO effects (thread_id, place, name, key, step, status, times, attempt, begun_at, crc)
 VALUES (?, ?, ?, ?, ?, 'begun', 1, ?, ?, ?)
-ON CONFLICT (thread_id, place, name) DO UPDATE SET status = 'begun', times = times + 1,
-    attempt = excluded.attempt, begun_at = excluded.begun_at, finished_at = NULL,
+ON CONFLICT (thread_id, place, name) DO UPDATE SET key = excluded.key, status = 'begun',
+    times = times + 1, attempt = excluded.attempt, begun_at = excluded.begun_at, finished_at = NULL,
     type = 'null', value = x'', crc = excluded.crc
 RETURNING times"""
 

@@ -43,9 +43,9 @@ def test_the_next_owner_finds_the_effects_of_a_place(store: Kind) -> None:
             effect = book.begin(here, name, f"key of {name}")
             if name != "begun":
                 book.fail(here.place, effect)
-        book.finish(here.place, book.begin(here, "done", "other"), "msgpack", b"1")
+        book.finish(here.place, book.begin(here, "done", "key of done"), "msgpack", b"1")
         book.begin(there, "again", "another")
-        book.begin(here, "again", "other")
+        book.begin(here, "again", "key of again")
     with written(store) as writer:
         again = EffectBook(claim(store, writer, "t"))
 
