@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from durajob.model import ErrorInfo, Result
 
@@ -27,6 +28,24 @@ class Workflows(Result):
 
     workflows: Sequence[WorkflowInfo]
     file: str | None  # the workflows.toml in use
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that ``doctor`` looked at."""
+
+    check: str
+    level: Literal["ok", "warning", "error"]
+    message: str
+    hint: str | None = None  # the cure
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Health(Result):
+    """The answer to ``doctor``."""
+
+    findings: Sequence[Finding]
+    store: str  # its URL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

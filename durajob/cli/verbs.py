@@ -48,6 +48,11 @@ VERBS: dict[str, Verb] = {
         "Check every definition, or those named, by loading it.",
         ("durajob validate", "durajob validate nightly backup"),
     ),
+    "doctor": Verb(
+        "doctor",
+        "Check the store, the machine and the clock.",
+        ("durajob doctor", "durajob --store /srv/jobs.db doctor --no-definitions"),
+    ),
     "init": Verb(
         "init",
         "Write a starter workflows.toml with a runnable example.",

@@ -77,7 +77,7 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
             "still drives it",
             hint=f"wait for its end, or: durajob resume {request.thread} --take-over",
         )
-    _check_shape(request, row)
+    check_shape(request, row)
     if not request.reset_resumes and row["resumes"] >= request.definition.max_resumes:
         raise TooManyResumes(
             f"thread {request.thread} was resumed {row['resumes']} times without a step "
@@ -166,7 +166,8 @@ def _take_seat(request: Claim, writer: Writer, observer: Observer, drain: Drain)
             )
 
 
-def _check_shape(request: Claim, row: Mapping[str, Any]) -> None:
+def check_shape(request: Claim, row: Mapping[str, Any]) -> None:
+    """Refuse a thread that the definition no longer fits; raises DefinitionChanged."""
     steps = set(request.shape.parts["steps"])
     gone = [name for name in pending_names(row["next"]) if name not in steps]
     if gone:

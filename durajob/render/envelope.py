@@ -32,7 +32,7 @@ from durajob.model import (
 )
 
 if TYPE_CHECKING:
-    from durajob.catalogue import WorkflowInfo
+    from durajob.catalogue import Finding, WorkflowInfo
 
 VERSION = 1
 _DEEPEST = 100
@@ -90,10 +90,12 @@ def _data(result: Result) -> Any:
             "threads": [_thread(thread, whole=False) for thread in result.attention],
             "store": result.store,
         }
-    from durajob.catalogue import Initialised, Workflows
+    from durajob.catalogue import Health, Initialised, Workflows
 
     if isinstance(result, Workflows):
         return {"workflows": [_workflow(w) for w in result.workflows], "file": result.file}
+    if isinstance(result, Health):
+        return {"findings": [_finding(f) for f in result.findings], "store": result.store}
     if isinstance(result, Initialised):
         return {"created": list(result.created)}
     return {}
@@ -187,6 +189,15 @@ def _workflow(workflow: WorkflowInfo) -> dict[str, Any]:
         "thread": workflow.thread,
         "problem": _error(workflow.problem),
         "steps": list(workflow.steps),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "check": finding.check,
+        "level": finding.level,
+        "message": finding.message,
+        "hint": finding.hint,
     }
 
 

@@ -44,6 +44,7 @@ ATTEMPT: Mapping[AttemptStatus, Look] = {
 
 RETRY = Look("↻", "yellow")
 PROBLEM = Look("✗", "red")
+WARNING = Look("!", "yellow")
 FINE = Look("✓", "green")
 
 ERROR = "bold red"

@@ -29,7 +29,7 @@ from durajob.render.envelope import json_text
 from durajob.render.text import age, cut, moment, number, one_line
 
 if TYPE_CHECKING:
-    from durajob.catalogue import WorkflowInfo
+    from durajob.catalogue import Finding, WorkflowInfo
 
 MANY_BRANCHES = 20
 """A step with more branches than this is shown as one row, and its failures."""
@@ -82,10 +82,12 @@ def pages(result: Result, *, now: int, terminal: bool) -> list[Block]:
         return [_thread_grid(result.threads, now, terminal)] if result.threads else []
     if isinstance(result, Overview):
         return _overview(result, now, terminal)
-    from durajob.catalogue import Initialised, Workflows
+    from durajob.catalogue import Health, Initialised, Workflows
 
     if isinstance(result, Workflows):
         return [_workflow_grid(result.workflows)] if result.workflows else []
+    if isinstance(result, Health):
+        return [_finding_fields(result.findings)]
     if isinstance(result, Initialised):
         return [Fields(rows=[("created", Cell(text=one_line(path))) for path in result.created])]
     return []
@@ -303,6 +305,22 @@ def _workflow_row(workflow: WorkflowInfo) -> list[Cell]:
         Cell(text=one_line(workflow.target)),
         Cell(text=one_line(workflow.source), style=marks.LABEL),
     ]
+
+
+_LEVELS = {"ok": marks.FINE, "warning": marks.WARNING, "error": marks.PROBLEM}
+
+
+def _finding_fields(findings: Sequence[Finding]) -> Fields:
+    """What ``doctor`` found: whole, however long, for a cure is typed as it stands."""
+    rows = []
+    for finding in findings:
+        look = _LEVELS[finding.level]
+        head = "" if finding.level == "ok" else f"{finding.level}: "
+        text = cut(one_line(head + finding.message), _LONGEST_VALUE)
+        rows.append((finding.check, Cell(text=text, mark=look.mark, style=look.style)))
+        if finding.hint:
+            rows.append(("", Cell(text=f"cure: {one_line(finding.hint)}", style=marks.HINT)))
+    return Fields(rows=rows)
 
 
 def _blame(error: StepError) -> str:

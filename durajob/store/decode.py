@@ -37,6 +37,18 @@ def channel_values(kind: str, data: bytes) -> dict[str, Any]:
     }
 
 
+def check_value(kind: str, data: bytes) -> None:
+    """Refuse a stored value that no serialiser of ours has written.
+
+    Raises:
+        ValueError, TypeError: saying what is wrong with it.
+    """
+    if kind == "msgpack":
+        _unpack(data)
+    elif kind not in ("null", "bytes", "bytearray"):
+        raise ValueError(f"a value of type {kind!r}")
+
+
 def _unpack(data: bytes) -> Any:
     return ormsgpack.unpackb(data, ext_hook=_plain, option=ormsgpack.OPT_NON_STR_KEYS)
 

@@ -145,3 +145,20 @@ WHERE thread_id = ? AND superstep > ? AND status IN ('succeeded', 'skipped')"""
 CHECKPOINT = """
 SELECT type, checkpoint, metadata, crc, next_crc FROM checkpoints
 WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?"""
+
+# Looking at all of a store.
+
+UNFINISHED = "SELECT thread FROM threads WHERE status NOT IN ('completed', 'cancelled') ORDER BY id"
+LATEST_TIME = "SELECT max(updated_at) FROM threads"
+CHECKPOINTS = """
+SELECT thread_id, checkpoint_ns, checkpoint_id, type, checkpoint, metadata, crc, next_crc
+FROM checkpoints"""
+ALL_RESULTS = "SELECT thread_id, key, type, value, crc FROM results"
+ORPHANS = {
+    "origins": "SELECT count(*) FROM origins WHERE thread_id NOT IN (SELECT id FROM threads)",
+    "attempts": "SELECT count(*) FROM attempts WHERE thread_id NOT IN (SELECT id FROM threads)",
+    "results": "SELECT count(*) FROM results WHERE thread_id NOT IN (SELECT id FROM threads)",
+    "checkpoints": """
+SELECT count(*) FROM checkpoints WHERE thread_id NOT IN (SELECT thread FROM threads)""",
+    "writes": "SELECT count(*) FROM writes WHERE thread_id NOT IN (SELECT thread FROM threads)",
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from durajob.catalogue import Initialised, WorkflowInfo, Workflows
+from durajob.catalogue import Finding, Health, Initialised, WorkflowInfo, Workflows
 from durajob.model import (
     AttemptStatus,
     ErrorInfo,
@@ -150,11 +150,24 @@ def workflows() -> Workflows:
     return Workflows(exit_status=78, error=error, workflows=[good, bad], file="etl/workflows.toml")
 
 
+def health() -> Health:
+    """What ``doctor`` returns when something needs a look, and something is broken."""
+    orphan = "store.db-logs/99 belongs to no thread"
+    findings = (
+        Finding(check="sqlite", level="ok", message="SQLite 3.53.4"),
+        Finding(check="logs", level="warning", message=orphan, hint="rm -r store.db-logs/99"),
+        Finding(check="integrity", level="error", message="checkpoint 1f is gone"),
+    )
+    error = ErrorInfo(code="store_damaged", message="the store store.db is damaged: 1 findings")
+    return Health(exit_status=69, error=error, findings=findings, store=STORE)
+
+
 RESULTS: dict[str, Result] = {
     "failed": failed_result(),
     "fan_out": fan_out(),
     "list": thread_list(),
     "overview": overview(),
     "workflows": workflows(),
+    "doctor": health(),
     "init": Initialised(created=["workflows.toml", "jobs/hello.py"]),
 }
