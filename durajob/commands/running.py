@@ -224,16 +224,18 @@ def _wait_or_leave(
     row: Mapping[str, Any], settings: Settings, options: Options
 ) -> ThreadResult | None:
     """Find out cheaply that another process owns the thread, before anything is imported."""
+    from durajob.store.files import held_files
     from durajob.store.processes import owner_sentence, still_drives
 
+    files = held_files(settings.store.path)
     owner = json.loads(row["owner"]) if row["owner"] else None
-    alive = owner is not None and still_drives(row["status"], owner)
+    alive = owner is not None and still_drives(row["status"], owner, files)
     if not alive and not _is_held(row["id"], settings):
         return None
     if options.take_over:
         from durajob.engine.takeover import end_owner
 
-        end_owner(row["thread"], owner)
+        end_owner(row["thread"], owner, files)
         return None
     if options.on_busy == "wait":
         return None

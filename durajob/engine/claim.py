@@ -20,7 +20,7 @@ from durajob.engine.signals import Drain
 from durajob.errors import Busy, DefinitionChanged, DurajobError, StoreDamaged
 from durajob.events import Notice, Observer
 from durajob.registry import Definition
-from durajob.store.files import log_folder
+from durajob.store.files import held_files, log_folder
 from durajob.store.processes import still_drives
 from durajob.store.read import Reader
 from durajob.store.write import Writer
@@ -71,7 +71,7 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
     if row["status"] in ("completed", "cancelled", "waiting"):
         return None
     owner = json.loads(row["owner"]) if row["owner"] else None
-    if owner is not None and still_drives(row["status"], owner):
+    if owner is not None and still_drives(row["status"], owner, held_files(writer.path)):
         raise Busy(
             f"thread {request.thread} has lost its lock file, and process {owner['pid']} "
             "still drives it",

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from durajob.errors import Busy
-from durajob.store.processes import descendants, is_alive
+from durajob.store.processes import descendants, drives
 
 _SECONDS = 10.0
 
 
-def end_owner(thread: str, owner: Mapping[str, Any] | None) -> None:
+def end_owner(thread: str, owner: Mapping[str, Any] | None, files: Iterable[str | Path]) -> None:
     """Kill the process that owns the thread, with all that it started.
+
+    ``files`` are those of the store: a process that has none of them open owns a thread of
+    another store, of which this one is a copy.
 
     Raises:
         Busy: when it cannot be ended from here.
@@ -28,14 +32,14 @@ def end_owner(thread: str, owner: Mapping[str, Any] | None) -> None:
             f"thread {thread} is owned by process {owner['pid']} on {owner['host']}",
             hint="take it over there: this machine cannot end that process",
         )
-    if not is_alive(owner):
+    if not drives(owner, files):
         return
     pid = owner["pid"]
     try:
         handle = os.pidfd_open(pid)
         try:
             # Between opening the handle and here, the pid may have passed to another process.
-            if not is_alive(owner):
+            if not drives(owner, files):
                 return
             # Stopped, it can start nothing more while its descendants are looked for.
             signal.pidfd_send_signal(handle, signal.SIGSTOP)

@@ -10,6 +10,7 @@ commits, so the next durable one makes durable all that came before it.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from durajob import clock
-from durajob.errors import DurajobError, OwnershipLost, StorageError
+from durajob.errors import DurajobError, OwnershipLost, StorageError, StoreError
 from durajob.store import queries
 from durajob.store.driver import sqlite, translate
 from durajob.store.locks import LockFile
@@ -54,6 +55,7 @@ class Door:
         self._mutex = threading.RLock()
         self._broken: DurajobError | None = None
         self._synchronous: str | None = None
+        self._file = _identity(self._path)
         self.store_id: str = connection.execute(queries.STORE_ID).fetchone()[0]
 
     def write_later(self, operation: Callable[[Any], Any]) -> None:
@@ -145,6 +147,8 @@ class Door:
         connection = self._connection
         commits = 0
         try:
+            if durable:
+                self._check_place()
             self._set_synchronous("FULL" if durable else "NORMAL")
             connection.execute("BEGIN IMMEDIATE")
             values = (clock.now(), finished, finished, self.row, self.epoch)
@@ -173,6 +177,15 @@ class Door:
         for request in batch:
             request.done = True
 
+    def _check_place(self) -> None:
+        """What is written to a file that has lost its name, nobody will ever read."""
+        if _identity(self._path) != self._file:
+            self._broken = StoreError(
+                f"the store {self._path} was removed or replaced while a job used it",
+                hint="nothing more was written; put the store back, then resume",
+            )
+            raise self._broken
+
     def _commit(self) -> None:
         try:
             self._connection.execute("COMMIT")
@@ -198,3 +211,11 @@ class Door:
         if self._synchronous != level:
             self._connection.execute(f"PRAGMA synchronous = {level}")
             self._synchronous = level
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -29,6 +29,11 @@ def lock_path(path: Path) -> str:
     return f"{path}-lock"
 
 
+def held_files(path: Path) -> tuple[str, str]:
+    """What an owner of a thread of the store at ``path`` has open."""
+    return str(path), lock_path(path)
+
+
 def log_folder(path: Path) -> Path:
     """The folder of the logs of the store at ``path``."""
     return Path(f"{path}-logs")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from durajob import clock
@@ -35,10 +37,18 @@ def is_alive(owner: Mapping[str, Any]) -> bool:
     return owner["started"] is not None and _start_time(owner["pid"]) == owner["started"]
 
 
-def still_drives(status: str, owner: Mapping[str, Any]) -> bool:
+def drives(owner: Mapping[str, Any], files: Iterable[str | Path]) -> bool:
+    """Whether the owner lives and has one of ``files`` open, a store and its lock file.
+
+    A copy of a store names an owner, too: one that drives the original.
+    """
+    return is_alive(owner) and _has_open(owner["pid"], files)
+
+
+def still_drives(status: str, owner: Mapping[str, Any], files: Iterable[str | Path]) -> bool:
     """Whether the owner of a thread whose lock nobody holds lives on all the same: its lock
     file was removed under it, and whoever takes the thread now would be a second owner."""
-    return status == "running" and owner["pid"] != os.getpid() and is_alive(owner)
+    return status == "running" and owner["pid"] != os.getpid() and drives(owner, files)
 
 
 def boot_id() -> str | None:
@@ -58,6 +68,27 @@ def _start_time(pid: int) -> int | None:
     except OSError:
         return None
     return None if fields[0] == b"Z" else int(fields[19])
+
+
+def _has_open(pid: int, files: Iterable[str | Path]) -> bool:
+    try:
+        own = {(status.st_dev, status.st_ino) for status in _present(files)}
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(FileNotFoundError):
+                status = os.stat(f"/proc/{pid}/fd/{name}")
+                if (status.st_dev, status.st_ino) in own:
+                    return True
+    except FileNotFoundError:
+        return False  # it has just ended
+    except PermissionError:
+        return True  # what may not be looked at is believed
+    return False
+
+
+def _present(files: Iterable[str | Path]) -> Iterator[os.stat_result]:
+    for path in files:
+        with suppress(FileNotFoundError):
+            yield os.stat(path)
 
 
 def descendants(pid: int) -> list[int]:

@@ -132,7 +132,8 @@ IS_THERE = "SELECT 1 FROM threads NOT INDEXED WHERE thread = ?"
 THREADS_BY_PREFIX = """
 SELECT thread FROM threads WHERE thread >= ? AND thread < ? ORDER BY thread LIMIT 11"""
 COUNT_BY_STATUS = "SELECT status, count(*) FROM threads GROUP BY status"
-RUNNING = "SELECT id, owner FROM threads WHERE status = 'running'"
+RUNNING = "SELECT id, thread, owner, epoch FROM threads WHERE status = 'running'"
+STILL_RUNNING = "SELECT 1 FROM threads WHERE id = ? AND status = 'running' AND epoch = ?"
 
 STEPS = """
 SELECT step, visit, status, attempt, started_at, finished_at, seconds, error, progress, key

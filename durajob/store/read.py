@@ -22,9 +22,9 @@ from durajob.model import (
 )
 from durajob.store import queries, seals
 from durajob.store.driver import sqlite, translate
-from durajob.store.files import lock_path, open_for_reading
+from durajob.store.files import held_files, lock_path, open_for_reading
 from durajob.store.locks import LockFile
-from durajob.store.processes import is_alive
+from durajob.store.processes import still_drives
 
 
 class Reader:
@@ -77,16 +77,19 @@ class Reader:
 
     def find(self, thread: str, *, whole: bool = False) -> Thread | None:
         """The thread, with its state and steps if ``whole``; None when there is none."""
-        row = self._one(queries.THREAD, (thread,))
-        if row is None:
-            self._is_not_there(thread)
-            return None
-        found = self._thread(row)
-        if not whole:
-            return found
-        with self._reading_of(thread):
-            steps = tuple(self._steps(row[0], found.status is ThreadStatus.RUNNING))
-            return found._replace(state=self._state(row), steps=steps)
+        while True:
+            with self._snapshot():
+                row = self._one(queries.THREAD, (thread,))
+                if row is None:
+                    self._is_not_there(thread)
+                    return None
+                found = self._thread(row)
+                if whole:
+                    with self._reading_of(thread):
+                        steps = tuple(self._steps(row[0], found.status is ThreadStatus.RUNNING))
+                        found = found._replace(state=self._state(row), steps=steps)
+            if found.status is not ThreadStatus.INTERRUPTED or self._was_left(row[0], row[10]):
+                return found
 
     def row(self, thread: str, *, checked: bool = False) -> Mapping[str, Any] | None:
         """Every column of the thread's row, for whoever is about to claim it.
@@ -147,26 +150,41 @@ class Reader:
         order = f"{queries.THREADS} {condition} ORDER BY threads.id DESC"
         if limit is not None and not _needs_liveness(statuses):
             order += f" LIMIT {limit}"
-        found = 0
+        found: list[tuple[int, Thread]] = []
         for row in self._rows(order, values):
-            if limit is not None and found >= limit:
-                return
+            if limit is not None and len(found) >= limit:
+                break
             thread = self._thread(row)
             if not statuses or thread.status in statuses:
-                found += 1
-                yield thread
+                found.append((row[0], thread))
+        for number, thread in found:
+            if thread.status is ThreadStatus.INTERRUPTED and not self._was_left(
+                number, thread.epoch
+            ):
+                again = self.find(thread.thread)
+                if again is None or (statuses and again.status not in statuses):
+                    continue
+                thread = again
+            yield thread
 
     def counts(self) -> dict[ThreadStatus, int]:
         """How many threads have each status."""
         counts = dict.fromkeys(ThreadStatus, 0)
+        left: list[tuple[int, str, int]] = []
         with self._reading_of(None):
-            for status, count in self._rows(queries.COUNT_BY_STATUS, ()):
-                counts[ThreadStatus(status)] = count
-            if counts[ThreadStatus.RUNNING]:
-                for row, owner in self._rows(queries.RUNNING, ()):
-                    if not self._is_driven(row, owner):
-                        counts[ThreadStatus.RUNNING] -= 1
-                        counts[ThreadStatus.INTERRUPTED] += 1
+            with self._snapshot():
+                for status, count in self._rows(queries.COUNT_BY_STATUS, ()):
+                    counts[ThreadStatus(status)] = count
+                if counts[ThreadStatus.RUNNING]:
+                    for row, thread, owner, epoch in self._rows(queries.RUNNING, ()):
+                        if not self._is_driven(row, owner):
+                            left.append((row, thread, epoch))
+            for row, thread, epoch in left:
+                counts[ThreadStatus.RUNNING] -= 1
+                if self._was_left(row, epoch):
+                    counts[ThreadStatus.INTERRUPTED] += 1
+                elif (found := self.find(thread)) is not None:
+                    counts[found.status] += 1
         return counts
 
     def workflows(self) -> list[str]:
@@ -215,11 +233,31 @@ class Reader:
         except sqlite.Error as error:
             raise translate(error, str(self.path)) from error
 
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """See the store as it is at one instant, however many statements ask."""
+        try:
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+        except sqlite.Error as error:
+            raise translate(error, str(self.path)) from error
+
     def _is_driven(self, row: int, owner: str | None) -> bool:
-        if self._locks is not None:
-            return self._locks.thread_is_held(row)
-        # Without its lock file the store cannot say; the process can.
-        return owner is not None and is_alive(json.loads(owner))
+        if self._locks is not None and self._locks.thread_is_held(row):
+            return True
+        # Its lock file may have been removed under it, and another be there by now.
+        return owner is not None and still_drives(
+            "running", json.loads(owner), held_files(self.path)
+        )
+
+    def _was_left(self, row: int, epoch: int) -> bool:
+        """Whether a thread that was read as running, and whose lock was found free after that,
+        was left by its owner. An owner that comes to an end says so before it lets go."""
+        return self._one(queries.STILL_RUNNING, (row, epoch)) is not None
 
     def _status(self, row: Any) -> ThreadStatus:
         status = ThreadStatus(row[3])
