@@ -191,6 +191,7 @@ class _Attempts:
     def run(self) -> Any:
         """One attempt."""
         run, place = self._shared, self._place
+        self.retry_in = None  # what comes before the step is never tried again
         with run.seats:
             if run.drain.requested:
                 raise Drained()

@@ -35,20 +35,20 @@ from tests.harness import Completed
 
 JOBS = Path(__file__).with_name("crowd_jobs.py")
 _PATIENCE = 120.0  # seconds within which a command must have ended
-_START, _RESUME, _FILL = "start", "resume", "fill"
+_START, _RESUME, _FILL = _KINDS = ("start", "resume", "fill")
 
 
 def main(argv: list[str]) -> int:
     """Run so many rounds; 1 if anything was found."""
     parser = argparse.ArgumentParser(prog="crowds", description=__doc__)
     parser.add_argument("--rounds", type=int, default=1000)
-    parser.add_argument("--fills", type=int, default=None, help="how many of them fill a store")
+    parser.add_argument("--kind", choices=_KINDS, help="only rounds of this kind")
     parser.add_argument("--threads", type=int, default=200, help="threads that fill a store")
     parser.add_argument("--kills", action="store_true", help="kill some processes at random")
     parser.add_argument("--seed", type=int, default=None)
     asked = parser.parse_args(argv)
     seed = random.randrange(1 << 32) if asked.seed is None else asked.seed
-    fills = max(1, asked.rounds // 100) if asked.fills is None else asked.fills
+    kinds = [asked.kind] if asked.kind else [_START, _RESUME]
     _say(f"crowds: {asked.rounds} rounds, seed {seed}")
 
     gc.freeze()
@@ -56,7 +56,8 @@ def main(argv: list[str]) -> int:
     crowds = _Crowds(folder, random.Random(seed), kills=asked.kills)
     began = time.monotonic()
     for number in range(asked.rounds):
-        kind = _FILL if number < fills else (_START, _RESUME)[number % 2]
+        fills = asked.kind is None and number % 100 == 0
+        kind = _FILL if fills else kinds[number % len(kinds)]
         crowds.round(number, kind, asked.threads)
         if number % 100 == 99:
             _say(f"  {number + 1} rounds, {crowds.tally()}")
@@ -68,6 +69,12 @@ def main(argv: list[str]) -> int:
     else:
         _say(f"what they left is in {folder}")
     return 1 if crowds.violations else 0
+
+
+def main_to(argv: list[str], out: Path) -> None:
+    """The same as a process of its own, with what it prints kept in a file."""
+    with out.open("w", encoding="utf-8") as sys.stdout:
+        sys.exit(main(argv))
 
 
 @dataclass(kw_only=True)

@@ -46,3 +46,29 @@ def enter_mounts() -> None:
 def no_umask() -> None:
     """Let nobody but durajob itself restrict the modes of what it makes."""
     os.umask(0)
+
+
+def be_elsewhere() -> None:
+    """See the store as another machine would on a network file system whose locks hold on one
+    machine only: neither the locks nor the processes of this one."""
+    from durajob.store import processes
+    from durajob.store.locks import LockFile
+
+    here = os.uname()
+    there = os.uname_result((here.sysname, "elsewhere", here.release, here.version, here.machine))
+    os.uname = lambda: there
+    processes.boot_id = lambda: "elsewhere"
+    lock = LockFile._lock
+
+    def lock_there(self: LockFile, *args: Any) -> Any:
+        own = LockFile.__new__(LockFile)
+        own.fd = _THERE.setdefault(
+            self.fd, os.open(f"{self.path}.elsewhere", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        )
+        return lock(own, *args)
+
+    setattr(LockFile, "_lock", lock_there)  # noqa: B010 - that is the fault
+
+
+_THERE: dict[int, int] = {}
+"""For each open lock file, the one that is locked instead."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import threading
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from durajob.store.driver import sqlite
 from tests.forked import Forked
 from tests.integration.judge import lines
 
@@ -177,31 +174,6 @@ def test_two_processes_on_one_thread(forked: Forked, effects: Path) -> None:
     assert lines(effects) == ["hold", "held", "after"]
 
 
-def test_an_owner_that_lost_its_thread_can_write_nothing(
-    forked: Forked, effects: Path, tmp_path: Path
-) -> None:
-    """Its lock taken away by a deleted lock file, and its process not seen from where the second
-    is (another container, say), the first owner ends with 76."""
-    store = tmp_path / "s.db"
-    first = forked.begin("--store", store, "start", f"{GRAPHS}:held", "-t", "t")
-    first.until(lambda: "hold" in lines(effects))
-    first.signal(signal.SIGSTOP)
-    Path(f"{store}-lock").unlink()
-    with sqlite.connect(store) as connection:
-        connection.execute("UPDATE threads SET owner = json_set(owner, '$.host', 'elsewhere')")
-    connection.close()
-    second = forked.begin("--store", store, "resume", "t", "--json")
-    second.until(lambda: lines(effects).count("hold") == 2)
-    Path(f"{effects}.go").touch()
-    done = second.wait(check=0)
-    assert done.thread["epoch"] == 2
-    first.signal(signal.SIGCONT)
-    assert "Another owner" in first.wait(check=76).stderr
-    final = forked.run("--store", store, "status", "t", "--json").thread
-    assert final == done.thread
-    assert lines(effects).count("after") == 1
-
-
 def test_take_over_kills_the_stuck_owner_first(forked: Forked, effects: Path) -> None:
     """The old owner is dead before the new one runs anything."""
     first = forked.begin("start", f"{GRAPHS}:held", "-t", "t")
@@ -348,44 +320,3 @@ def test_a_coroutine_step_runs(forked: Forked, effects: Path) -> None:
     done = forked.run("start", f"{GRAPHS}:coroutine", "-t", "t", "--json", check=0)
     assert done.thread["state"] == {"out": ["a"]}
     assert lines(effects) == ["a"]
-
-
-def test_sixteen_processes_start_one_thread(forked: Forked, effects: Path) -> None:
-    """One admission, one owner; the others are told, and nothing runs twice."""
-    runs = [forked.begin("start", f"{GRAPHS}:chain", "-t", "t", "--json") for _ in range(16)]
-    statuses = Counter(run.wait().exit_status for run in runs)
-    assert statuses == Counter({0: 1, 73: 15})
-    assert lines(effects) == ["a", "b", "c", "d"]
-
-
-def test_sixteen_processes_resume_one_thread(forked: Forked, effects: Path) -> None:
-    """Exactly one drives it; a reader meanwhile always gets a whole answer."""
-    forked.run("start", f"{GRAPHS}:chain", "-t", "t", env={"DIE": "b:before"})
-    runs = [forked.begin("resume", "t", "--json") for _ in range(16)]
-    read: list[str] = []
-    stop = threading.Event()
-
-    def reader() -> None:
-        while not stop.is_set():
-            read.append(forked.run("list", "--json", check=0).stdout)
-
-    watching = threading.Thread(target=reader)
-    watching.start()
-    statuses = {run.wait().exit_status for run in runs}
-    stop.set()
-    watching.join()
-    assert statuses <= {0, 75}
-    assert lines(effects) == ["a", "b", "c", "d"]
-    assert all(json.loads(text)["data"]["threads"][0]["thread"] == "t" for text in read)
-
-
-def test_eight_processes_fill_a_fresh_store(forked: Forked, effects: Path) -> None:
-    """Creating, migrating and writing at once, nobody ever hears that it is locked."""
-    runs = [
-        forked.begin("start", f"{GRAPHS}:chain", "-t", f"t{number}", "--json")
-        for number in range(8)
-    ]
-    for run in runs:
-        run.wait(check=0)
-    assert Counter(lines(effects)) == Counter(dict.fromkeys("abcd", 8))
-    assert len(forked.run("list", "--json", check=0).data["threads"]) == 8
