@@ -35,6 +35,7 @@ these at the boundary where they are met, always ``raise … from`` their cause.
     ├── ConfigError               78   bad_config
     │   └── TargetError                bad_target
     └── StepFault                  1   step_fault  (a step did what no step may do)
+        ├── CrashLoop                  crash_loop
         ├── ResultNotStorable          result_not_storable
         ├── EffectInDoubt              effect_in_doubt
         ├── UnusableResult             unusable_result
@@ -233,6 +234,12 @@ class StepFault(DurajobError):
 
     code = "step_fault"
     exit_status = 1
+
+
+class CrashLoop(StepFault):
+    """A step has killed its process too often in a row."""
+
+    code = "crash_loop"
 
 
 class ResultNotStorable(StepFault):

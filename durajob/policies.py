@@ -24,3 +24,4 @@ class StepPolicy:
     """What durajob does around one step."""
 
     retry: RetryPolicy | None = None
+    max_crashes: int | None = None  # so often in a row it may kill its process

@@ -34,6 +34,7 @@ class Definition:
     timeout: float | None = None  # seconds for a whole run
     concurrency: int = 4  # steps that run at once
     max_resumes: int = 20
+    max_crashes: int = 3  # so often in a row a step may kill its process
     max_running: int | None = None  # threads of the store that run at once
     policies: Mapping[str, StepPolicy] = field(default_factory=dict)  # as workflows.toml says
     default_retry: Mapping[str, Any] = field(default_factory=dict)  # numbers of RetryPolicy
@@ -122,7 +123,7 @@ class Registry:
         config = self._read()
         given = {
             key: value
-            for key in ("on_busy", "timeout", "concurrency", "max_resumes")
+            for key in ("on_busy", "timeout", "concurrency", "max_resumes", "max_crashes")
             if (value := getattr(spec, key)) is not None
         }
         return Definition(
@@ -169,6 +170,7 @@ class Registry:
             "timeout": defaults.timeout,
             "concurrency": defaults.concurrency,
             "max_resumes": defaults.max_resumes,
+            "max_crashes": defaults.max_crashes,
             "max_running": defaults.max_running,
             "default_retry": retry_numbers(defaults.retry),
         }

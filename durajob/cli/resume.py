@@ -23,7 +23,7 @@ def command(
         typer.Option("--here", help="Adopt this folder, interpreter and PATH from now on."),
     ] = False,
     reset_resumes: Annotated[
-        bool, typer.Option("--reset-resumes", help="Count the resumes from 0 again.")
+        bool, typer.Option("--reset-resumes", help="Count resumes and crashes from 0 again.")
     ] = False,
     accept_change: Annotated[
         bool,

@@ -1,9 +1,9 @@
-"""Thread ids as they are typed."""
+"""Thread ids as they are typed, and as commands are told that take them."""
 
 from __future__ import annotations
 
-from durajob.errors import InvalidThreadId
-from durajob.model import THREAD_ID_RULE, is_thread_id
+from durajob.errors import CrashLoop, InvalidThreadId
+from durajob.model import THREAD_ID_RULE, Thread, ThreadStatus, is_thread_id
 
 
 def check_thread_id(text: str) -> None:
@@ -11,3 +11,10 @@ def check_thread_id(text: str) -> None:
     if not is_thread_id(text):
         shown = text[:60] + ("…" if len(text) > 60 else "")
         raise InvalidThreadId(f"the thread id {shown!r} is not allowed", hint=THREAD_ID_RULE)
+
+
+def resume_command(thread: Thread) -> str:
+    """What a person would type to go on with a thread."""
+    error = thread.error if thread.status is ThreadStatus.FAILED else None
+    loops = error is not None and error.type == CrashLoop.__name__
+    return f"durajob resume {thread.thread}" + (" --reset-resumes" if loops else "")

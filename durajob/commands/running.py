@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from durajob import clock
+from durajob.commands.ids import resume_command
 from durajob.config.settings import Settings
 from durajob.durations import parse_duration
 from durajob.errors import Busy, UsageError
@@ -33,6 +34,7 @@ class Options:
     here: bool = False
     reset_resumes: bool = False
     accept_change: bool = False
+    epoch: int | None = None  # leave the thread alone if somebody has claimed it since
 
 
 def check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> None:
@@ -76,6 +78,8 @@ def run_existing(
     thread = row["thread"]
     if row["status"] == "waiting":
         return shown(thread, settings, notes=("it waits for an answer; nothing was run",))
+    if options.epoch not in (None, row["epoch"]):
+        return _claimed_since(thread, settings)
     if (busy := _wait_or_leave(row, settings, options)) is not None:
         return busy
     from durajob.engine import environment
@@ -119,6 +123,7 @@ def run(
             wait=options.on_busy == "wait",
             reset_resumes=options.reset_resumes,
             accept_change=options.accept_change,
+            epoch=options.epoch,
         )
         try:
             job = claim(request, writer, observer=observer, drain=drain)
@@ -129,7 +134,10 @@ def run(
                 raise
             return left_alone(thread, settings)
         if job is None:
-            return shown(thread, settings)
+            left = shown(thread, settings)
+            if options.epoch not in (None, left.thread.epoch):
+                return _claimed_since(thread, settings)
+            return left
         outcome = drive(job, observer=observer, drain=drain, deadline=deadline)
     finally:
         writer.close()
@@ -163,7 +171,7 @@ def shown(
         found = reader.find(thread, whole=True)
     assert found is not None, "a thread that was just driven is in the store"
     status, error = _verdict(found, timed_out)
-    again = f"durajob resume {thread}"
+    again = resume_command(found)
     return ThreadResult(
         thread=found,
         exit_status=status,
@@ -180,9 +188,15 @@ def left_alone(thread: str, settings: Settings) -> ThreadResult:
     return ThreadResult(thread=found, notes=(f"thread {thread} is busy; left alone",))
 
 
+def _claimed_since(thread: str, settings: Settings) -> ThreadResult:
+    found = shown(thread, settings).thread
+    note = f"thread {thread} was claimed by another process meanwhile; left alone"
+    return ThreadResult(thread=found, notes=(note,))
+
+
 def _verdict(thread: Thread, timed_out: bool) -> tuple[int, ErrorInfo | None]:
     name, status = thread.thread, thread.status
-    again = f"durajob resume {name}"
+    again = resume_command(thread)
     if status is ThreadStatus.COMPLETED:
         return 0, None
     if timed_out:
@@ -235,7 +249,11 @@ def _wait_or_leave(
     if options.take_over:
         from durajob.engine.takeover import end_owner
 
-        end_owner(row["thread"], owner, files)
+        if end_owner(row["thread"], owner, files):
+            from durajob.store.ended import leave_word
+            from durajob.store.files import log_folder
+
+            leave_word(log_folder(settings.store.path) / str(row["id"]), row["epoch"])
         return None
     if options.on_busy == "wait":
         return None

@@ -120,10 +120,12 @@ def step_policies(defaults: Defaults, spec: WorkflowSpec) -> dict[str, StepPolic
     """What the file says of the steps of one workflow, over the defaults."""
     policies = {}
     for step, said in spec.steps.items():
+        retry = None
         if said.retry is not None:
             on = (said.retry.on,) if isinstance(said.retry.on, str) else tuple(said.retry.on)
-            numbers = retry_numbers(defaults.retry, said.retry)
-            policies[step] = StepPolicy(retry=RetryPolicy(**numbers, on=on))
+            retry = RetryPolicy(**retry_numbers(defaults.retry, said.retry), on=on)
+        if retry is not None or said.max_crashes is not None:
+            policies[step] = StepPolicy(retry=retry, max_crashes=said.max_crashes)
     return policies
 
 

@@ -19,6 +19,7 @@ class Duration(float):
 Attempts = Annotated[int, Meta(ge=1, le=1000)]
 Factor = Annotated[float, Meta(ge=1, le=100)]
 MaxResumes = Annotated[int, Meta(ge=0, le=1_000_000)]
+MaxCrashes = Annotated[int, Meta(ge=1, le=1_000_000)]
 MaxRunning = Annotated[int, Meta(ge=1, le=10_000)]
 Concurrency = Annotated[int, Meta(ge=1, le=1000)]
 OnBusy = Literal["fail", "skip", "wait"]
@@ -45,6 +46,7 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[workflows.NAME.steps.STEP]``"""
 
     retry: RetrySpec | None = None
+    max_crashes: MaxCrashes | None = None
 
 
 class WorkflowSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +61,7 @@ class WorkflowSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     timeout: Duration | None = None
     concurrency: Concurrency | None = None
     max_resumes: MaxResumes | None = None
+    max_crashes: MaxCrashes | None = None
     steps: dict[str, StepSpec] = {}
 
 
@@ -66,6 +69,7 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[defaults]``: for every workflow of the store, the built-in ones too."""
 
     max_resumes: MaxResumes = 20
+    max_crashes: MaxCrashes = 3
     max_running: MaxRunning | None = None
     timeout: Duration | None = None
     on_busy: OnBusy = "fail"

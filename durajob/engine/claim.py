@@ -8,20 +8,25 @@ often in a row.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from durajob import clock
 from durajob.engine.admit import definition_columns
+from durajob.engine.crashes import is_loop, max_crashes_of
 from durajob.engine.drive import Job
 from durajob.engine.graph import Shape
 from durajob.engine.signals import Drain
-from durajob.errors import Busy, DefinitionChanged, DurajobError, StoreDamaged
+from durajob.errors import Busy, CrashLoop, DefinitionChanged, DurajobError, StoreDamaged
 from durajob.events import Notice, Observer
+from durajob.model import StepError
 from durajob.registry import Definition
+from durajob.store.ended import clear_word, has_left_word
 from durajob.store.files import held_files, log_folder
-from durajob.store.processes import still_drives
+from durajob.store.processes import boot_id, is_alive, still_drives
 from durajob.store.read import Reader
 from durajob.store.write import Writer
 from durajob.targets import Loaded
@@ -54,10 +59,12 @@ class Claim:
     wait: bool = False  # for whoever owns it now
     reset_resumes: bool = False
     accept_change: bool = False  # a person says that the changed definition fits
+    epoch: int | None = None  # claim it only if nobody has since this epoch
 
 
 def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -> Job | None:
-    """Own the thread. None when it has ended for good meanwhile.
+    """Own the thread. None when there is nothing to drive: it has ended for good meanwhile,
+    somebody has claimed it since ``epoch``, or it failed in a crash loop and would again.
 
     Raises:
         Busy: when another process owns it (and ``wait`` is false).
@@ -70,6 +77,8 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
     row = _row(request.thread, writer, checked=True)
     if row["status"] in ("completed", "cancelled", "waiting"):
         return None
+    if request.epoch not in (None, row["epoch"]):
+        return None
     owner = json.loads(row["owner"]) if row["owner"] else None
     if owner is not None and still_drives(row["status"], owner, held_files(writer.path)):
         raise Busy(
@@ -78,6 +87,8 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
             hint=f"wait for its end, or: durajob resume {request.thread} --take-over",
         )
     check_shape(request, row)
+    if not request.reset_resumes and _fails_again(request, row, writer):
+        return None
     if not request.reset_resumes and row["resumes"] >= request.definition.max_resumes:
         raise TooManyResumes(
             f"thread {request.thread} was resumed {row['resumes']} times without a step "
@@ -86,6 +97,8 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
         )
     _take_seat(request, writer, observer, drain)
     resumed = row["started_at"] is not None
+    logs = log_folder(writer.path) / str(row["id"])
+    crashed = owner is not None and _may_be_a_steps_doing(owner, logs, row["epoch"])
     door = writer.claim(
         row["id"],
         {
@@ -93,9 +106,12 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
             "total": request.shape.total,
             **definition_columns(request.definition, request.shape, request.file),
         },
+        crashed=crashed,
     )
     if door is None:
         return None
+    if owner is not None and not crashed:
+        clear_word(logs, row["epoch"])
     return Job(
         thread=request.thread,
         workflow=request.definition.name,
@@ -109,13 +125,37 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
         done=row["done"],
         total=request.shape.total,
         resumed=resumed,
-        logs=log_folder(writer.path) / str(row["id"]),
+        logs=logs,
+        max_crashes=request.definition.max_crashes,
     )
 
 
 def pending_names(text: str) -> tuple[str, ...]:
     """The names of the steps that come next, each once."""
     return tuple(dict.fromkeys(name for name, _ in json.loads(text)))
+
+
+def _may_be_a_steps_doing(owner: Mapping[str, Any], logs: Path, epoch: int) -> bool:
+    """Whether a step may have killed the last owner: not if the machine was started anew, if
+    the store is a copy or came from another one, or if the owner left word of its end."""
+    if owner["host"] != os.uname().nodename or owner["boot"] != boot_id() or is_alive(owner):
+        return False
+    return not has_left_word(logs, epoch)
+
+
+def _fails_again(request: Claim, row: Mapping[str, Any], writer: Writer) -> bool:
+    """Whether the thread failed because of a crash loop that nobody has forgiven since."""
+    if row["status"] != "failed":
+        return False
+    try:
+        error = StepError(**json.loads(row["error"]))
+    except (TypeError, ValueError):
+        return False  # where it cannot be read, the step itself is asked
+    if error.type != CrashLoop.__name__ or error.step is None:
+        return False
+    crashes = writer.last_crashes(row["id"], error.step)
+    most = max_crashes_of(error.step, request.loaded.policies, request.definition.max_crashes)
+    return crashes is not None and is_loop(crashes, most)
 
 
 def _row(thread: str, writer: Writer, *, checked: bool = False) -> Mapping[str, Any]:

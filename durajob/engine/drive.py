@@ -12,8 +12,8 @@ import gc
 import json
 import threading
 import traceback
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
@@ -27,10 +27,11 @@ from langgraph.runtime import RunControl
 
 from durajob import clock
 from durajob.engine import graph as graphs
+from durajob.engine.crashes import Guard
 from durajob.engine.graph import Check
 from durajob.engine.output import captured
 from durajob.engine.pool import Drained, Pool
-from durajob.engine.signals import Drain
+from durajob.engine.signals import Drain, before_abort
 from durajob.engine.step import SUBMIT, Around, Run, StepRunnable, around, place_of
 from durajob.errors import Busy, InternalError, OwnershipLost, StorageError, StoreError
 from durajob.events import Notice, Observer, ThreadClaimed, ThreadLeft
@@ -38,6 +39,7 @@ from durajob.model import AttemptStatus, StepError, ThreadStatus
 from durajob.policies import StepPolicy
 from durajob.store.door import Door
 from durajob.store.effects import EffectBook
+from durajob.store.ended import leave_word
 from durajob.store.files import open_log
 from durajob.store.ledger import Ledger
 from durajob.store.saver import Progress, Saver
@@ -66,6 +68,7 @@ class Job:
     total: int | None
     resumed: bool
     logs: Path
+    max_crashes: int  # for steps that say nothing of their own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,11 +116,27 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
             total=job.total,
         )
     )
+    if ledger.crashes:
+        run.guard = Guard(ledger, job.max_crashes, lambda: drain.requested or run.failed)
     drain.on_request(partial(_say_stopping, job.thread, observer))
-    with captured(job.logs):
+    with captured(job.logs), _no_crash(job):
         outcome = _supervise(partial(_run_graph, job, run), run, job, deadline)
     observer.notify(ThreadLeft(thread=job.thread, at=clock.now(), status=outcome.status))
     return outcome
+
+
+@contextmanager
+def _no_crash(job: Job) -> Iterator[None]:
+    """Leave word when the process ends by itself with attempts in flight: no step killed it."""
+    leave = partial(leave_word, job.logs, job.door.epoch)
+    before_abort.insert(0, leave)
+    try:
+        yield
+    except BaseException:
+        leave()
+        raise
+    finally:
+        before_abort.remove(leave)
 
 
 def _say_stopping(thread: str, observer: Observer, reason: str) -> None:

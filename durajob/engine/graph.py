@@ -152,10 +152,16 @@ def refuse_what_is_not_kept(
             )
         if not isinstance(spec.runnable, Pregel):
             continue
-        if spec.retry_policy or (policies.get(name) or StepPolicy()).retry is not None:
+        policy = policies.get(name) or StepPolicy()
+        if spec.retry_policy or policy.retry is not None:
             raise TargetError(
                 f"step {name!r} is a subgraph, and would be retried as a whole",
                 hint="put the retry on the steps inside it",
+            )
+        if policy.max_crashes is not None:
+            raise TargetError(
+                f"step {name!r} is a subgraph, and max_crashes is counted for the steps inside it",
+                hint="set max_crashes for the whole workflow",
             )
         refuse_what_is_not_kept(builder_of(name, spec.runnable), {})
 

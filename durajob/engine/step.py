@@ -12,7 +12,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 
 from durajob import clock
+from durajob.engine.crashes import Guard, told
 from durajob.engine.effects import Effects
 from durajob.engine.graph import Check
 from durajob.engine.output import AttemptLog
@@ -30,7 +31,7 @@ from durajob.engine.pool import Drained
 from durajob.engine.shortcuts import spare
 from durajob.engine.signals import Drain
 from durajob.engine.values import to_store
-from durajob.errors import DurajobError, StepFault
+from durajob.errors import CrashLoop, DurajobError, StepFault
 from durajob.events import (
     Observer,
     StepFailed,
@@ -79,6 +80,7 @@ class Run:
     drain: Drain
     seats: AbstractContextManager[Any]  # bounds how many steps run at once
     logs: Path
+    guard: Guard | None = None  # only where a process has died before
     serde: Any = None  # set once the graph is compiled: it allows the types of its state
     failures: dict[int, StepError] = field(default_factory=dict)  # by the exception's id
     handles_errors: bool = False  # whether the graph has error handlers
@@ -121,11 +123,21 @@ class StepRunnable(Runnable[Any, Any]):
         run.progress.in_ledger.add(config["configurable"]["__pregel_task_id"])
         if run.ledger.has(place.key):
             return run.serde.loads_typed(run.ledger.recall(place.key))
+        if run.guard is not None:
+            self._refuse_crash_loop(run.guard, place)
         attempts = _Attempts(run, place, self._policy, self._check, self._call, input, config)
         attempts.await_due()
         if self._policy.retry is None:
             return attempts.run()
         return run_with_retries(attempts)
+
+    def _refuse_crash_loop(self, guard: Guard, place: Place) -> None:
+        run = self._run
+        try:
+            guard.check(place, self._policy)
+        except CrashLoop as error:
+            run.failures[id(error)] = told(error, place, run.ledger, run.logs)
+            raise
 
 
 def _without_pool(
@@ -192,7 +204,8 @@ class _Attempts:
         """One attempt."""
         run, place = self._shared, self._place
         self.retry_in = None  # what comes before the step is never tried again
-        with run.seats:
+        turn = nullcontext() if run.guard is None else run.guard.turn(place, self._policy)
+        with run.seats, turn:
             if run.drain.requested:
                 raise Drained()
             attempt = run.ledger.begin(place)

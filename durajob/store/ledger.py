@@ -45,6 +45,13 @@ class Past(NamedTuple):
     due_at: int | None = None  # when the next attempt is due
 
 
+class Crashes(NamedTuple):
+    """Processes that died in a row while an attempt at a place was in flight."""
+
+    times: int
+    alone: bool  # whether nothing ran beside it when the last one died
+
+
 class Ledger:
     """What is known of the thread's steps; one for each ownership."""
 
@@ -60,6 +67,14 @@ class Ledger:
                 )
             }
             self._visits = dict(cursor.execute(queries.VISITS, (door.row,)).fetchall())
+            # By key, of places whose last attempt may have killed its process.
+            self.crashes = {
+                key: Crashes(times=times, alone=bool(alone))
+                for key, attempt, times, alone in cursor.execute(
+                    queries.CRASHES, (door.row, superstep)
+                )
+                if attempt == self._places[key].attempts
+            }
 
     def has(self, key: str) -> bool:
         """Whether the step at this place has finished and its result is still needed."""
@@ -123,6 +138,7 @@ class Ledger:
         due_at = None if retry_in is None else now + round(retry_in * 1_000_000)
         spent = self._places[key].spent if retry_in is not None else attempt.number
         self._places[key] = self._places[key]._replace(spent=spent, due_at=due_at)
+        self.crashes.pop(key, None)  # this time it ended by itself
         values = (status.value, now, seconds, text, retry_in is None, due_at, attempt.row)
         self._door.write(lambda cursor: cursor.execute(queries.FAIL_ATTEMPT, values), durable=True)
         return seconds

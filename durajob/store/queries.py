@@ -32,10 +32,22 @@ CLAIM_ORIGIN = """
 UPDATE origins SET definition = :definition, shape = :shape, fingerprint = :fingerprint,
        environment = :environment WHERE thread_id = :id"""
 
-# Attempts of an owner that is gone: their process died.
+# Attempts of an owner that is gone: their process died. Where a step may have killed it
+# (:counts), each of them may be the one; what ended otherwise leaves the count as it was.
+IN_FLIGHT = "SELECT count(*) FROM attempts WHERE thread_id = :id AND status = 'running'"
 ABANDON = """
-UPDATE attempts SET status = 'abandoned', finished_at = coalesce(finished_at, :now)
+UPDATE attempts SET status = 'abandoned', finished_at = coalesce(finished_at, :now),
+       (crashes, alone) = (
+           SELECT coalesce(max(before.crashes), 0) + :counts,
+                  CASE WHEN :counts THEN :alone ELSE coalesce(max(before.alone), 0) END
+           FROM attempts AS before
+           WHERE before.thread_id = attempts.thread_id
+             AND before.superstep = attempts.superstep AND before.key = attempts.key
+             AND before.attempt = attempts.attempt - 1)
 WHERE thread_id = :id AND status = 'running'"""
+
+# A person says that the cause is mended: what was counted is counted no more.
+FORGIVE_CRASHES = "UPDATE attempts SET crashes = 0 WHERE thread_id = :id AND crashes > 0"
 
 # running -> where it ended or stopped. The fence has checked the epoch.
 FINISH = """
@@ -93,6 +105,11 @@ WHERE thread_id = ? AND superstep > ? AND status = 'succeeded' AND instr(key, '/
 PLACES = """
 SELECT key, max(attempt), max(visit), max(attempt * is_last), max(due_at) FROM attempts
 WHERE thread_id = ? AND superstep >= ? GROUP BY key"""
+CRASHES = """
+SELECT key, attempt, crashes, alone FROM attempts
+WHERE thread_id = ? AND superstep >= ? AND crashes > 0"""
+LAST_CRASHES = """
+SELECT crashes, alone FROM attempts WHERE thread_id = ? AND step = ? ORDER BY id DESC LIMIT 1"""
 VISITS = "SELECT step, max(visit) FROM attempts WHERE thread_id = ? GROUP BY step"
 
 # An effect begins, for the first time or again.

@@ -141,6 +141,11 @@ CREATE TABLE effects (
     crc         INTEGER NOT NULL,
     PRIMARY KEY (thread_id, place, name)
 );
+
+-- Of an abandoned attempt: how often in a row, with this time, one at its place was in flight
+-- when a process died that a step may have killed; and whether nothing ran beside the last.
+ALTER TABLE attempts ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempts ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;
 """,
 )
 """One script for each version; the first makes version 1. A script only adds, so that an

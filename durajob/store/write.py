@@ -14,6 +14,7 @@ from durajob.store import queries, seals
 from durajob.store.door import Door
 from durajob.store.driver import sqlite, translate
 from durajob.store.files import open_for_writing
+from durajob.store.ledger import Crashes
 from durajob.store.processes import describe_self, owner_sentence
 
 
@@ -52,17 +53,23 @@ class Writer:
         admitted: bool = self._transact(admit)
         return admitted
 
-    def claim(self, row: int, changes: Mapping[str, Any]) -> Door | None:
+    def claim(self, row: int, changes: Mapping[str, Any], *, crashed: bool = False) -> Door | None:
         """Make this process the owner of a thread whose lock it holds.
 
         ``changes`` names the parameters of ``queries.CLAIM`` but ``id``, ``now``, ``owner``.
+        ``crashed``: the owner before died of what a step may have done.
         Returns None when the thread has meanwhile ended for good.
         """
         now = clock.now()
         values = {**changes, "id": row, "now": now, "owner": json.dumps(describe_self(now))}
 
         def claim(cursor: Any) -> Any:
-            cursor.execute(queries.ABANDON, {"id": row, "now": now})
+            in_flight = cursor.execute(queries.IN_FLIGHT, values).fetchone()[0]
+            if in_flight:
+                seen = {"counts": crashed, "alone": in_flight == 1}
+                cursor.execute(queries.ABANDON, {**values, **seen})
+            if changes["reset"]:
+                cursor.execute(queries.FORGIVE_CRASHES, values)
             cursor.execute(queries.CLAIM_ORIGIN, values)
             return cursor.execute(queries.CLAIM, values).fetchone()
 
@@ -70,6 +77,14 @@ class Writer:
         if not epoch:
             return None
         return Door(self._connection, self.locks, self.path, row=row, epoch=epoch[0])
+
+    def last_crashes(self, row: int, step: str) -> Crashes | None:
+        """What the last attempt of a step has to do with processes that died."""
+        try:
+            found = self._connection.execute(queries.LAST_CRASHES, (row, step)).fetchone()
+        except sqlite.Error as error:
+            raise translate(error, str(self.path)) from error
+        return None if found is None else Crashes(times=found[0], alone=bool(found[1]))
 
     def take_lock(self, row: int) -> None:
         """Take the thread's lock.

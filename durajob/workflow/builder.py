@@ -27,6 +27,7 @@ StepRef = StepFunction | str
 S = TypeVar("S")
 F = TypeVar("F", bound=StepFunction)
 
+MAX_CRASHES = 1_000_000
 NAME_RULE = "a step's name is letters, digits, _ - and . of ASCII, up to 100, no digit first"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 
@@ -60,6 +61,7 @@ class Declared:
     after_any: Sequence[StepRef]
     previous: str | None  # the step declared before this one
     retry: RetryPolicy | None
+    max_crashes: int | None = None
     mapped: Mapped | None = None
 
 
@@ -120,6 +122,7 @@ class Workflow(Generic[S]):
         after_any: Sequence[StepRef] = ...,
         name: str | None = ...,
         retry: Retry | None = ...,
+        max_crashes: int | None = ...,
     ) -> Callable[[F], F]: ...
 
     def step(
@@ -131,6 +134,7 @@ class Workflow(Generic[S]):
         after_any: Sequence[StepRef] = (),
         name: str | None = None,
         retry: Retry | None = None,
+        max_crashes: int | None = None,
     ) -> F | Callable[[F], F]:
         """Declare a step; used bare (``@wf.step``) or with options (``@wf.step(after=a)``).
 
@@ -141,10 +145,12 @@ class Workflow(Generic[S]):
             after_any: run when any one of these has finished: where branches meet again.
             name: unless said, the function's name.
             retry: when and how to try again; see ``Retry``.
+            max_crashes: how often in a row it may kill its process, from 1; then the thread
+                fails. Unless said, what workflows.toml says.
         """
 
         def declare(function: F) -> F:
-            return self._declare(function, name, after, after_any, retry, None)
+            return self._declare(function, name, after, after_any, retry, max_crashes, None)
 
         if function is None:
             return declare
@@ -159,6 +165,7 @@ class Workflow(Generic[S]):
         after: StepRef | _Before | None = _BEFORE,
         name: str | None = None,
         retry: Retry | None = None,
+        max_crashes: int | None = None,
     ) -> Callable[[F], F]:
         """Declare a fan-out: one branch for each item of the list ``state[over]``.
 
@@ -175,6 +182,7 @@ class Workflow(Generic[S]):
             after: one step, or None for a fan-out over the input.
             name: unless said, the function's name.
             retry: when and how to try a branch again; see ``Retry``.
+            max_crashes: as for a step; each branch is counted by itself.
         """
         if not isinstance(after, (str, _Before)) and isinstance(after, Sequence):
             raise ConfigError(
@@ -184,7 +192,7 @@ class Workflow(Generic[S]):
         mapped = Mapped(over=over, collect=collect, share=tuple(share))
 
         def declare(function: F) -> F:
-            return self._declare(function, name, after, (), retry, mapped)
+            return self._declare(function, name, after, (), retry, max_crashes, mapped)
 
         return declare
 
@@ -215,9 +223,9 @@ class Workflow(Generic[S]):
         """The policy of each step that has one, by the step's name."""
         return MappingProxyType(
             {
-                step.name: StepPolicy(retry=step.retry)
+                step.name: StepPolicy(retry=step.retry, max_crashes=step.max_crashes)
                 for step in self._steps.values()
-                if step.retry is not None
+                if step.retry is not None or step.max_crashes is not None
             }
         )
 
@@ -239,6 +247,7 @@ class Workflow(Generic[S]):
         after: StepRef | Sequence[StepRef] | _Before | None,
         after_any: Sequence[StepRef],
         retry: Retry | None,
+        max_crashes: int | None,
         mapped: Mapped | None,
     ) -> F:
         if not callable(function):
@@ -266,9 +275,20 @@ class Workflow(Generic[S]):
             after_any=tuple(after_any),
             previous=next(reversed(self._steps), None),
             retry=None if retry is None else parse_retry(retry, where=where),
+            max_crashes=_check_max_crashes(max_crashes, where),
             mapped=mapped,
         )
         return function
+
+
+def _check_max_crashes(value: object, where: str) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_CRASHES:
+        raise ConfigError(
+            f"{where}: max_crashes is {value!r}, not a whole number from 1 to {MAX_CRASHES:,}"
+        )
+    return value
 
 
 def _check_arity(function: StepFunction, count: int, where: str) -> None:

@@ -72,3 +72,14 @@ def be_elsewhere() -> None:
 
 _THERE: dict[int, int] = {}
 """For each open lock file, the one that is locked instead."""
+
+
+def fill_disk() -> None:
+    """Let there be no room for what a step returns."""
+    from durajob.errors import DiskFull
+    from durajob.store.ledger import Ledger
+
+    def succeed(self: Ledger, *args: Any) -> float:
+        raise DiskFull("the disk is full")
+
+    setattr(Ledger, "succeed", succeed)  # noqa: B010 - that is the fault

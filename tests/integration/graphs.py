@@ -33,7 +33,10 @@ def note(text: str) -> None:
 
 
 def die_once(where: str) -> None:
-    """Kill this process, unless it has been killed here before (DIE names the places)."""
+    """Kill this process, unless it has been killed here before (DIE names the places);
+    DIE_EACH_TIME names those where it is killed however often it comes there."""
+    if where in os.environ.get("DIE_EACH_TIME", "").split(","):
+        os.kill(os.getpid(), signal.SIGKILL)
     if where in os.environ.get("DIE", "").split(","):
         marker = f"{os.environ['EFFECTS']}.died.{where}"
         if not os.path.exists(marker):
@@ -106,6 +109,33 @@ def fan() -> StateGraph[State]:
     )
     graph.add_edge("work", "collect")
     graph.add_edge("collect", END)
+    return graph
+
+
+def crashing() -> StateGraph[State]:
+    """n branches; one of them kills its process each time, once all have begun (KILLER)."""
+    graph = StateGraph(State)
+
+    def work(state: State) -> dict[str, Any]:
+        number = state["i"]
+        note(f"work{number}")
+        if str(number) == os.environ.get("KILLER"):
+            while len(set(begun())) < state["n"]:
+                time.sleep(0.005)
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "KILLER" in os.environ:
+            wait_for_file("go")
+        note(f"done{number}")
+        return {"out": [number]}
+
+    def begun() -> list[str]:
+        with open(os.environ["EFFECTS"], encoding="ascii") as file:
+            return [line for line in file.read().split() if line.startswith("work")]
+
+    graph.add_node("work", work)
+    graph.add_conditional_edges(
+        START, lambda state: [Send("work", {**state, "i": i}) for i in range(state["n"])], ["work"]
+    )
     return graph
 
 

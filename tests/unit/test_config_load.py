@@ -23,6 +23,7 @@ version = 1
 url = "sqlite:x.db"
 [defaults]
 max_resumes = 7
+max_crashes = 5
 max_running = 4
 timeout = "2h"
 on_busy = "skip"
@@ -39,6 +40,7 @@ on_busy = "wait"
 timeout = "1h30m"
 concurrency = 2
 max_resumes = 0
+max_crashes = 2
 [workflows.invoices.steps.charge]
 retry = { attempts = 5, on = ["ConnectionError", "billing.errors:Throttled"] }
 [workflows.plain]
@@ -57,6 +59,8 @@ def test_what_the_file_says_reaches_the_definition(tmp_path: Path) -> None:
         invoices.max_resumes, invoices.max_running, invoices.description, invoices.base,
     )  # fmt: skip
     assert {"region": "no", "deep": {"list": [1, 2.5, True]}} == invoices.input
+    crashes = (invoices.max_crashes, invoices.policies["charge"].max_crashes, plain.max_crashes)
+    assert (2, None, 5) == crashes
     retry = invoices.policies["charge"].retry
     assert retry is not None
     assert (5, 2.0, 3.0, 300.0, False, ("ConnectionError", "billing.errors:Throttled")) == (
@@ -78,6 +82,7 @@ S = W + "[workflows.a.steps.load]\n"
         ("version = 2", "1: version: is 2", "upgrade"),
         ("version = true", "1: version: must be 1", None),
         ("versoin = 1", "1: versoin: unknown key", "'version'"),
+        (S + "max_crashes = 0", "4: workflows.a.steps.load.max_crashes: must be at least 1", ""),
         ("[defaults]\nmax_resume = 1", "2: defaults.max_resume: unknown key", "'max_resumes'"),
         ("[defaults]\nmax_running = 0", "2: defaults.max_running: must be at least 1", None),
         ("[defaults]\ntimeout = 5", "2: defaults.timeout: must be a duration in quotes", None),
