@@ -238,6 +238,16 @@ def test_policies_hold_the_steps_that_have_one() -> None:
     assert {"b": StepPolicy(retry=expected)} == dict(wf.policies)
 
 
+def test_max_crashes_is_a_policy_of_its_step() -> None:
+    """It may be said without a retry, and what makes no sense is refused at once."""
+    wf = Workflow("w", State)
+    wf.step(max_crashes=1)(saying("a"))
+    assert {"a": StepPolicy(max_crashes=1)} == dict(wf.policies)
+    for absurd in (0, True, 1.5):
+        with pytest.raises(ConfigError, match="from 1 to 1,000,000"):
+            wf.step(max_crashes=absurd)(saying("b"))  # type: ignore[arg-type]
+
+
 def test_a_wait_longer_than_the_usual_limit_lifts_it() -> None:
     """Who says only ``wait`` means it."""
     wf = Workflow("w", State)
