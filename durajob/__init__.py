@@ -9,19 +9,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from durajob.steps.lock import LockTimeout, lock
     from durajob.steps.once import idempotency_key, once
     from durajob.steps.progress import progress
+    from durajob.steps.sleep import sleep
     from durajob.workflow import Workflow
 
     __version__: str
 
-__all__ = ["Workflow", "__version__", "idempotency_key", "once", "progress"]
+__all__ = [
+    "LockTimeout",
+    "Workflow",
+    "__version__",
+    "idempotency_key",
+    "lock",
+    "once",
+    "progress",
+    "sleep",
+]
 
 _HOMES = {
+    "LockTimeout": "durajob.steps.lock",
     "Workflow": "durajob.workflow",
     "idempotency_key": "durajob.steps.once",
+    "lock": "durajob.steps.lock",
     "once": "durajob.steps.once",
     "progress": "durajob.steps.progress",
+    "sleep": "durajob.steps.sleep",
 }
 
 

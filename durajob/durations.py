@@ -33,6 +33,23 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def to_seconds(value: object, *, least: float = 0.001) -> float:
+    """Seconds in a duration as code gives it: a text like ``"30s"``, or seconds as a number.
+
+    Raises:
+        ValueError: when it is neither, below ``least`` or longer than a year.
+    """
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{value!r} is not a duration: {RULE}, or is seconds")
+    if not least <= value <= MAX_SECONDS:  # nor is NaN
+        raise ValueError(
+            f"{value!r} is not a duration: from {least:g} to {MAX_SECONDS:.0f} seconds"
+        )
+    return float(value)
+
+
 def format_duration(seconds: float) -> str:
     """A short text for people: ``412ms``, ``4.1s``, ``3m05s``, ``2h07m``, ``3d04h``."""
     if seconds < 0.9995:

@@ -45,6 +45,9 @@ class AttemptStatus(str, Enum):
     SKIPPED = "skipped"  # a person completed or skipped the step by hand
 
 
+SHORT_SLEEP = 10.0
+"""Seconds: a sleep that has no more left to it is waited for in the process."""
+
 THREAD_ID_RULE = (
     "a thread id is 1 to 200 characters: letters and digits of ASCII and . _ : @ + = - , "
     "beginning with a letter or digit"
@@ -87,6 +90,8 @@ class Step(NamedTuple):
     visit: int = 1  # a loop visits a step again
     error: StepError | None = None
     progress: StepProgress | None = None
+    max_attempts: int | None = None  # the last number that its retries may reach
+    due_at: int | None = None  # when the next attempt is due, where one is to come
 
 
 class StepProgress(NamedTuple):
@@ -105,6 +110,25 @@ class Waiting(NamedTuple):
     prompt: Any
     schema: Mapping[str, Any] | None = None
     expires_at: int | None = None
+
+
+class LockHolder(NamedTuple):
+    """Who holds a lock; ``thread`` is None where that was pruned."""
+
+    thread: str | None
+    step: str
+    pid: int
+    since: int
+
+
+class LockWait(NamedTuple):
+    """A lock that a step waits for."""
+
+    name: str
+    step: str
+    limit: int  # of holders at once
+    since: int
+    holders: tuple[LockHolder, ...]
 
 
 class Thread(NamedTuple):
@@ -130,6 +154,7 @@ class Thread(NamedTuple):
     parent: str | None = None
     state: Mapping[str, Any] | None = None  # None where it was not asked for
     steps: tuple[Step, ...] | None = None  # None where it was not asked for
+    waiting_for_locks: tuple[LockWait, ...] = ()  # empty where it was not asked for
 
 
 class ErrorInfo(NamedTuple):

@@ -15,8 +15,30 @@ class RetryPolicy:
     factor: float = 2.0  # each further wait is so many times longer
     max_wait: float = 300.0
     jitter: bool = True  # each wait is a random part of its length, from half to all of it
-    on: tuple[type[BaseException] | str | Callable[[BaseException], bool], ...]
-    """Classes, names (``ConnectionError``, ``module:Class``) or predicates."""
+    total: float | None = None  # seconds from the first attempt's start; none begins later
+    on: tuple[type[BaseException] | str | Callable[[BaseException], object], ...] = ()
+    """Classes, predicates, or their names (``ConnectionError``, ``module:name``)."""
+    on_exit: tuple[int, ...] = ()
+    """Exit codes of a program that the step ran, or of a ``sys.exit()``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockPolicy:
+    """A lock of the store that a step holds while an attempt of it runs."""
+
+    name: str
+    limit: int = 1  # so many may hold it at once
+    wait: float | None = None  # seconds; None for as long as it takes
+
+
+MAX_HOLDERS = 1000
+"""The largest ``limit`` of a lock."""
+LOCK_NAME_RULE = "a lock's name is 1 to 500 characters, all of them printable"
+
+
+def is_lock_name(name: object) -> bool:
+    """Whether ``name`` obeys LOCK_NAME_RULE."""
+    return isinstance(name, str) and 1 <= len(name) <= 500 and name.isprintable()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,3 +47,5 @@ class StepPolicy:
 
     retry: RetryPolicy | None = None
     max_crashes: int | None = None  # so often in a row it may kill its process
+    lock: LockPolicy | None = None
+    delay: float | None = None  # seconds from when the step is due to when it begins

@@ -13,7 +13,7 @@ from durajob.commands.ids import resume_command
 from durajob.config.settings import Settings
 from durajob.durations import parse_duration
 from durajob.errors import Busy, UsageError
-from durajob.model import ErrorInfo, Thread, ThreadResult, ThreadStatus
+from durajob.model import SHORT_SLEEP, ErrorInfo, Thread, ThreadResult, ThreadStatus
 from durajob.store.read import Reader
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def run_existing(
         return shown(thread, settings, notes=("it waits for an answer; nothing was run",))
     if options.epoch not in (None, row["epoch"]):
         return _claimed_since(thread, settings)
+    if row["status"] == "sleeping" and not _wakes_soon(row):
+        return shown(thread, settings, notes=("it sleeps on; nothing was run",))
     if (busy := _wait_or_leave(row, settings, options)) is not None:
         return busy
     from durajob.engine import environment
@@ -90,6 +92,10 @@ def run_existing(
     return run(
         thread, definition, settings=settings, options=options, observer=observer, drain=drain
     )
+
+
+def _wakes_soon(row: Mapping[str, Any]) -> bool:
+    return row["wake_at"] is None or row["wake_at"] - clock.now() <= SHORT_SLEEP * 1_000_000
 
 
 def run(

@@ -15,6 +15,7 @@ from durajob.config.specs import (
     Config,
     Defaults,
     Duration,
+    LockSpec,
     OnBusy,
     OnChange,
     RetryNumbers,
@@ -27,7 +28,7 @@ from durajob.config.template import FIELDS, template_fields
 from durajob.config.toml import Document, read_document
 from durajob.durations import format_duration, parse_duration
 from durajob.errors import ConfigError
-from durajob.policies import RetryPolicy, StepPolicy
+from durajob.policies import LOCK_NAME_RULE, LockPolicy, RetryPolicy, StepPolicy, is_lock_name
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -36,7 +37,7 @@ _Key = tuple[str, ...]
 _LATER = {
     Defaults: ("lock", "missed", "catchup", "notify", "overlap", "retention", "timezone"),
     WorkflowSpec: ("compensate", "lock", "notify", "retention", "schedule", "priority"),
-    StepSpec: ("compensate", "isolate", "lock", "needs", "run", "timeout"),
+    StepSpec: ("compensate", "isolate", "needs", "run", "timeout"),
     RetrySpec: ("on_exit",),
 }
 """Keys of later versions: whoever writes one is told so, rather than that it is unknown."""
@@ -120,13 +121,26 @@ def step_policies(defaults: Defaults, spec: WorkflowSpec) -> dict[str, StepPolic
     """What the file says of the steps of one workflow, over the defaults."""
     policies = {}
     for step, said in spec.steps.items():
-        retry = None
-        if said.retry is not None:
-            on = (said.retry.on,) if isinstance(said.retry.on, str) else tuple(said.retry.on)
-            retry = RetryPolicy(**retry_numbers(defaults.retry, said.retry), on=on)
-        if retry is not None or said.max_crashes is not None:
-            policies[step] = StepPolicy(retry=retry, max_crashes=said.max_crashes)
+        if said != StepSpec():
+            policies[step] = StepPolicy(
+                retry=None if said.retry is None else _retry_policy(defaults, said.retry),
+                max_crashes=said.max_crashes,
+                lock=None if said.lock is None else _lock_policy(said.lock),
+                delay=None if said.delay is None else float(said.delay),
+            )
     return policies
+
+
+def _retry_policy(defaults: Defaults, said: RetrySpec) -> RetryPolicy:
+    on = (said.on,) if isinstance(said.on, str) else tuple(said.on)
+    return RetryPolicy(**retry_numbers(defaults.retry, said), on=on)
+
+
+def _lock_policy(said: str | LockSpec) -> LockPolicy:
+    if isinstance(said, str):
+        return LockPolicy(name=said)
+    wait = None if said.wait is None else float(said.wait)
+    return LockPolicy(name=said.name, limit=said.limit, wait=wait)
 
 
 def _workflow(document: Document, name: str, table: object, defaults: Defaults) -> WorkflowSpec:
@@ -152,11 +166,19 @@ def _workflow(document: Document, name: str, table: object, defaults: Defaults) 
             raise document.error((*key, "thread"), str(error), hint=hint) from error
     _check_json(document, (*key, "input"), spec.input)
     for step, step_spec in spec.steps.items():
+        if step_spec.lock is not None:
+            _check_lock(document, (*key, "steps", step, "lock"), step_spec.lock)
         if step_spec.retry is not None:
             within = (*key, "steps", step, "retry")
             _check_on(document, (*within, "on"), step_spec.retry)
             _check_waits(document, within, defaults.retry, step_spec.retry)
     return spec
+
+
+def _check_lock(document: Document, key: _Key, lock: str | LockSpec) -> None:
+    name = lock if isinstance(lock, str) else lock.name
+    if not is_lock_name(name):
+        raise document.error(key, f"{name[:60]!r} is no name for a lock", hint=LOCK_NAME_RULE)
 
 
 def _check_on(document: Document, key: _Key, retry: RetrySpec) -> None:
@@ -207,6 +229,9 @@ def _decode(document: Document, key: _Key, table: object, spec: type[S]) -> S:
     if isinstance(retry, dict):
         nested = RetrySpec if spec is StepSpec else RetryNumbers
         _refuse_unknown(document, (*key, "retry"), retry, nested)
+    lock = table.get("lock")
+    if isinstance(lock, dict):
+        _refuse_unknown(document, (*key, "lock"), lock, LockSpec)
     steps = table.get("steps")
     if isinstance(steps, dict):
         for name, step in steps.items():
@@ -255,7 +280,8 @@ def _plain(said: str, key: str) -> tuple[str, str | None]:
     if missing := re.fullmatch(r"Object missing required field `(\w+)`", said):
         if missing[1] == "on":
             return "does not say what to retry on", _ON_EXAMPLE
-        return f"{missing[1]} is missing", 'for example graph = "./file.py:name"'
+        example = 'lock = "payments"' if missing[1] == "name" else 'graph = "./file.py:name"'
+        return f"{missing[1]} is missing", f"for example {example}"
     if wrong := re.fullmatch(r"Expected `(.+)`, got `(\w+)`", said):
         wanted = [_KINDS.get(kind, kind) for kind in wrong[1].split(" | ") if kind != "null"]
         return f"must be {' or '.join(wanted)}, not {_KINDS.get(wrong[2], wrong[2])}", None

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from durajob.policies import MAX_HOLDERS
+
 
 class Duration(float):
     """Seconds, written as ``30s`` or ``1h30m``."""
@@ -22,6 +24,7 @@ MaxResumes = Annotated[int, Meta(ge=0, le=1_000_000)]
 MaxCrashes = Annotated[int, Meta(ge=1, le=1_000_000)]
 MaxRunning = Annotated[int, Meta(ge=1, le=10_000)]
 Concurrency = Annotated[int, Meta(ge=1, le=1000)]
+Holders = Annotated[int, Meta(ge=1, le=MAX_HOLDERS)]
 OnBusy = Literal["fail", "skip", "wait"]
 OnChange = Literal["refuse", "accept"]
 
@@ -42,11 +45,21 @@ class RetrySpec(RetryNumbers, frozen=True, kw_only=True, forbid_unknown_fields=T
     on: str | list[str]
 
 
+class LockSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A step's lock, where its name is not all that is said."""
+
+    name: str
+    limit: Holders = 1
+    wait: Duration | None = None
+
+
 class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[workflows.NAME.steps.STEP]``"""
 
     retry: RetrySpec | None = None
     max_crashes: MaxCrashes | None = None
+    lock: str | LockSpec | None = None
+    delay: Duration | None = None
 
 
 class WorkflowSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

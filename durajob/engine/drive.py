@@ -33,6 +33,7 @@ from durajob.engine.output import captured
 from durajob.engine.pool import Drained, Pool
 from durajob.engine.signals import Drain, before_abort
 from durajob.engine.step import SUBMIT, Around, Run, StepRunnable, around, place_of
+from durajob.engine.waits import wakes_soon
 from durajob.errors import Busy, InternalError, OwnershipLost, StorageError, StoreError
 from durajob.events import Notice, Observer, ThreadClaimed, ThreadLeft
 from durajob.model import AttemptStatus, StepError, ThreadStatus
@@ -190,23 +191,32 @@ def _run_graph(job: Job, run: Run) -> Outcome:
     compiled = _compile(job, run)
     # What is there by now stays: the collector need not walk through it again and again.
     gc.freeze()
-    pool = Pool(job.concurrency, run.drain, run.is_finished, run.progress.is_needed)
     control = RunControl()
     run.drain.on_request(control.request_drain)
+    given = dict(job.input) if job.pointer is None else None
+    error = _stream(job, run, compiled, given, control)
+    while error is None and wakes_soon(run):
+        error = _stream(job, run, compiled, None, control)
+    return _finish(run, error)
+
+
+def _stream(
+    job: Job, run: Run, compiled: Pregel[Any, Any, Any, Any], given: Any, control: RunControl
+) -> BaseException | None:
+    """Run the graph until it ends, or nothing of it can run; what LangGraph raised."""
+    pool = Pool(job.concurrency, run.drain, run.is_finished, run.progress.is_needed)
     config: RunnableConfig = {
         "configurable": {"thread_id": job.thread, SUBMIT: lambda: pool.submit},
         "recursion_limit": _SUPERSTEPS,
     }
-    given = dict(job.input) if job.pointer is None else None
-    error: BaseException | None = None
     try:
         for _ in compiled.stream(given, config, stream_mode=[], durability="sync", control=control):
             pass
-    except BaseException as raised:
-        error = raised
+    except BaseException as error:
+        return error
     finally:
         pool.close()
-    return _finish(run, error)
+    return None
 
 
 def _finish(run: Run, error: BaseException | None) -> Outcome:
@@ -220,9 +230,17 @@ def _finish(run: Run, error: BaseException | None) -> Outcome:
     if drained:
         run.ledger.finish("stopped")
         return Outcome(status=ThreadStatus.STOPPED, timed_out=run.drain.reason == "timeout")
+    wake_at = min(run.sleeps, default=None)
     if run.questions:
-        run.ledger.finish("waiting", waiting=json.dumps(run.questions, default=repr))
+        asked = json.dumps(run.questions, default=repr)
+        run.ledger.finish("waiting", waiting=asked, wake_at=wake_at)
         return Outcome(status=ThreadStatus.WAITING)
+    if wake_at is not None and run.drain.requested:
+        run.ledger.finish("stopped")
+        return Outcome(status=ThreadStatus.STOPPED, timed_out=run.drain.reason == "timeout")
+    if wake_at is not None:
+        run.ledger.finish("sleeping", wake_at=wake_at)
+        return Outcome(status=ThreadStatus.SLEEPING)
     run.ledger.finish("completed")
     return Outcome(status=ThreadStatus.COMPLETED)
 

@@ -153,6 +153,11 @@ def refuse_what_is_not_kept(
         if not isinstance(spec.runnable, Pregel):
             continue
         policy = policies.get(name) or StepPolicy()
+        if policy.lock is not None or policy.delay is not None:
+            raise TargetError(
+                f"step {name!r} is a subgraph, which takes no lock and no delay",
+                hint="put them on the steps inside it",
+            )
         if spec.retry_policy or policy.retry is not None:
             raise TargetError(
                 f"step {name!r} is a subgraph, and would be retried as a whole",

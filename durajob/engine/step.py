@@ -12,7 +12,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ from durajob.engine.pool import Drained
 from durajob.engine.shortcuts import spare
 from durajob.engine.signals import Drain
 from durajob.engine.values import to_store
+from durajob.engine.waits import Waits, fall_asleep, leave_graph, take_turn
 from durajob.errors import CrashLoop, DurajobError, StepFault
 from durajob.events import (
     Observer,
@@ -42,7 +43,8 @@ from durajob.events import (
 )
 from durajob.model import AttemptStatus, StepError, StepProgress
 from durajob.policies import StepPolicy
-from durajob.steps.context import current
+from durajob.steps.context import Leave, current
+from durajob.steps.lock import LockTimeout
 from durajob.steps.retry import plan, run_with_retries
 from durajob.store.effects import EffectBook
 from durajob.store.ledger import Attempt, Ledger, Place
@@ -85,6 +87,7 @@ class Run:
     failures: dict[int, StepError] = field(default_factory=dict)  # by the exception's id
     handles_errors: bool = False  # whether the graph has error handlers
     questions: list[dict[str, Any]] = field(default_factory=list)  # as Waiting has them
+    sleeps: list[int] = field(default_factory=list)  # when steps that were left wake again
 
     @property
     def failed(self) -> bool:
@@ -126,6 +129,8 @@ class StepRunnable(Runnable[Any, Any]):
         if run.guard is not None:
             self._refuse_crash_loop(run.guard, place)
         attempts = _Attempts(run, place, self._policy, self._check, self._call, input, config)
+        if self._policy.delay is not None:
+            attempts.delay(self._policy.delay)
         attempts.await_due()
         if self._policy.retry is None:
             return attempts.run()
@@ -185,6 +190,15 @@ class _Attempts:
         self._state = state
         self._config = config
 
+    def delay(self, seconds: float) -> None:
+        """Before the first attempt: wait until the step may begin."""
+        run, place = self._shared, self._place
+        if run.ledger.past(place).attempts == 0:
+            try:
+                fall_asleep(run, place, 0, clock.now() + round(seconds * 1e6))
+            except Leave as leave:
+                raise leave_graph(run, leave) from None
+
     def await_due(self) -> None:
         """Wait out a backoff that an earlier process had begun."""
         due_at = self._shared.ledger.past(self._place).due_at
@@ -205,14 +219,17 @@ class _Attempts:
         run, place = self._shared, self._place
         self.retry_in = None  # what comes before the step is never tried again
         turn = nullcontext() if run.guard is None else run.guard.turn(place, self._policy)
-        with run.seats, turn:
+        with run.seats, turn, ExitStack() as held:
             if run.drain.requested:
                 raise Drained()
-            attempt = run.ledger.begin(place)
-            context = _Context(run, attempt)
+            refusal = None if self._policy.lock is None else self._take_lock(held)
+            attempt = run.ledger.begin(place, self._most())
+            context = _Context(run, attempt, self._policy)
             token = current.set(context)
             self._announce(attempt)
             try:
+                if refusal is not None:
+                    raise refusal
                 result = self._call(self._state, self._config)
                 self._check(result)
                 stored = to_store(run.serde, f"step {place.step}", result)
@@ -224,6 +241,9 @@ class _Attempts:
                         for one in bubble.args[0]
                     ]
                 raise
+            except Leave as leave:
+                run.ledger.forget(attempt)
+                raise leave_graph(run, leave) from None
             except BaseException as error:
                 self._fail(attempt, context, error)
                 if isinstance(error, Exception):
@@ -249,10 +269,25 @@ class _Attempts:
         )
         return run.serde.loads_typed(stored)
 
+    def _take_lock(self, held: ExitStack) -> LockTimeout | None:
+        """Hold the lock of the policy, or say why an attempt that had it to hold must fail."""
+        assert self._policy.lock is not None
+        try:
+            turn = take_turn(self._shared, self._place.step, self._policy.lock)
+        except LockTimeout as error:
+            return error
+        except Leave as leave:
+            raise leave_graph(self._shared, leave) from None
+        held.callback(turn.leave)
+        return None
+
+    def _most(self) -> int | None:
+        retry = self._policy.retry
+        return (
+            None if retry is None else self._shared.ledger.past(self._place).spent + retry.attempts
+        )
+
     def _announce(self, attempt: Attempt) -> None:
-        retry, most = self._policy.retry, None
-        if retry is not None:
-            most = self._shared.ledger.past(self._place).spent + retry.attempts
         self._shared.observer.notify(
             StepStarted(
                 thread=self._shared.thread,
@@ -260,7 +295,7 @@ class _Attempts:
                 step=self._place.step,
                 visit=attempt.visit,
                 attempt=attempt.number,
-                max_attempts=most,
+                max_attempts=self._most(),
             )
         )
 
@@ -297,10 +332,11 @@ class _Attempts:
         )
 
 
-class _Context:
+class _Context(Waits):
     """What the helpers in ``durajob.steps`` see of a running attempt."""
 
-    def __init__(self, run: Run, attempt: Attempt) -> None:
+    def __init__(self, run: Run, attempt: Attempt, policy: StepPolicy) -> None:
+        super().__init__(run, attempt.place, policy)
         self.thread = run.thread
         self.step = attempt.place.step
         self.attempt = attempt.number
@@ -351,6 +387,7 @@ class _Context:
 
     def close(self) -> None:
         """The attempt has ended."""
+        self.end()
         if self._line:
             self._show(self._line)
         self.log.close()

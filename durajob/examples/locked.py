@@ -1,10 +1,10 @@
 """``locked``: steps of several threads that must not overlap.
 
-The lock is one that the kernel holds (``flock``) on a file: whatever ends the process, even
-``kill -9``, opens it again, so there is no stale lock to clear away.
+The kernel holds the lock: whatever ends the process, even ``kill -9``, opens it again, so there
+is no stale lock to clear away. It holds among all threads of the store.
 
 Inputs:
-    lock: the file to lock (one in the folder for temporary files).
+    lock: what to lock, a path; nothing need be there (one in the folder for temporary files).
     record: a file that gets a line when the locked part is entered and one when it is left.
     label: what this thread is called in the record (its process id).
     seconds: how long the locked part takes (1).
@@ -15,15 +15,12 @@ Inputs:
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TypedDict
 
-from durajob import Workflow, progress
+from durajob import Workflow, lock
 from durajob.examples.inputs import fail_on_demand, flag, number, own_file, text
 
 
@@ -53,7 +50,7 @@ def prepare(state: Locked) -> Locked:
 @workflow.step
 def critical(state: Locked) -> Locked:
     seconds = number(state, "seconds", 1)
-    with _locked(state["lock"], number(state, "patience", 60)):
+    with lock(state["lock"], wait=number(state, "patience", 60)):
         _note(state, "enter")
         try:
             time.sleep(seconds)
@@ -66,25 +63,6 @@ def critical(state: Locked) -> Locked:
 @workflow.step
 def report(state: Locked) -> Locked:
     return {"log": [*state["log"], "done"]}
-
-
-@contextmanager
-def _locked(path: str, patience: float) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        until = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() >= until:
-                    raise TimeoutError(f"{path} was locked for {patience:g} s") from error
-            progress(0, note="waiting for the lock")
-            time.sleep(0.02)
-        yield
-    finally:
-        os.close(descriptor)  # never unlink the file: a second one would be a second lock
 
 
 def _note(state: Locked, event: str) -> None:

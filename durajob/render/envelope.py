@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from durajob import clock
 from durajob.model import (
     ErrorInfo,
+    LockWait,
     Overview,
     Owner,
     Result,
@@ -114,6 +115,8 @@ def _thread(thread: Thread, *, whole: bool) -> dict[str, Any]:
     shown["progress"] = {"done": thread.done, "total": thread.total}
     if whole and thread.steps is not None:
         shown["steps"] = [_step(step) for step in thread.steps]
+    if whole and thread.waiting_for_locks:
+        shown["waiting_for_locks"] = [_lock_wait(wait) for wait in thread.waiting_for_locks]
     return shown | {
         "error": _step_error(thread.error),
         "owner": _owner(thread.owner),
@@ -143,7 +146,29 @@ def _step(step: Step) -> dict[str, Any]:
     }
     if step.progress is not None:
         shown["progress"] = _progress(step.progress)
+    if step.max_attempts is not None:
+        shown["max_attempts"] = step.max_attempts
+    if step.due_at is not None:
+        shown["due_at"] = clock.to_rfc3339(step.due_at)
     return shown
+
+
+def _lock_wait(wait: LockWait) -> dict[str, Any]:
+    return {
+        "name": wait.name,
+        "step": wait.step,
+        "limit": wait.limit,
+        "since": clock.to_rfc3339(wait.since),
+        "holders": [
+            {
+                "thread": holder.thread,
+                "step": holder.step,
+                "pid": holder.pid,
+                "since": clock.to_rfc3339(holder.since),
+            }
+            for holder in wait.holders
+        ],
+    }
 
 
 def _progress(progress: StepProgress) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from durajob import clock
 from durajob.durations import format_duration
 from durajob.model import (
     AttemptStatus,
+    LockWait,
     Overview,
     Result,
     Step,
@@ -126,7 +127,7 @@ def names_text(names: Sequence[str]) -> str:
 def _thread(thread: Thread, terminal: bool) -> list[Block]:
     blocks: list[Block] = [Fields(rows=_thread_fields(thread, terminal))]
     if thread.steps:
-        blocks.append(_step_grid(thread.steps, thread.next))
+        blocks.append(_step_grid(thread.steps, thread.next, terminal))
     return blocks
 
 
@@ -152,6 +153,8 @@ def _thread_fields(thread: Thread, terminal: bool) -> list[tuple[str, Cell]]:
     for waiting in thread.waiting_for:
         asked = f"{waiting.step}: {_value(waiting.prompt)} (answer {waiting.id})"
         rows.append(("waits for", Cell(text=one_line(asked), style="magenta")))
+    for wait in thread.waiting_for_locks:
+        rows.append(("waits for", Cell(text=one_line(_lock_text(wait)), style="magenta")))
     if thread.error is not None:
         rows.append(("error", Cell(text=_blame(thread.error), style="red")))
         if thread.error.log:
@@ -163,7 +166,17 @@ def _thread_fields(thread: Thread, terminal: bool) -> list[tuple[str, Cell]]:
     return rows
 
 
-def _step_grid(steps: Sequence[Step], coming: Sequence[str]) -> Grid:
+def _lock_text(wait: LockWait) -> str:
+    holders = [
+        f"step {each.step} of thread {each.thread or '(pruned)'} (process {each.pid})"
+        for each in wait.holders[:3]
+    ]
+    more = f" and {len(wait.holders) - 3} more" if len(wait.holders) > 3 else ""
+    by = f"held by {', '.join(holders)}{more}" if holders else "others wait before it"
+    return f"{wait.step}: lock {wait.name}: {by}"
+
+
+def _step_grid(steps: Sequence[Step], coming: Sequence[str], terminal: bool) -> Grid:
     columns = (
         Column(title="step", least=16),
         Column(title="status"),
@@ -177,7 +190,7 @@ def _step_grid(steps: Sequence[Step], coming: Sequence[str]) -> Grid:
     for step in steps:
         group = group_of(step.step)
         if group == step.step or sizes[group] <= MANY_BRANCHES:
-            rows.append(_step_row(step))
+            rows.append(_step_row(step, terminal))
             continue
         if shown[group] == 0:
             branches = [s for s in steps if group_of(s.step) == group]
@@ -186,17 +199,20 @@ def _step_grid(steps: Sequence[Step], coming: Sequence[str]) -> Grid:
             rows.append(_group_row(group, branches, left))
             shown[group] = 1
         if step.status is not AttemptStatus.SUCCEEDED and shown[group] <= MANY_BRANCHES:
-            rows.append(_step_row(step))
+            rows.append(_step_row(step, terminal))
             shown[group] += 1
     return Grid(columns=columns, rows=rows)
 
 
-def _step_row(step: Step) -> list[Cell]:
+def _step_row(step: Step, terminal: bool) -> list[Cell]:
     look = marks.ATTEMPT[step.status]
     visit = f" visit {step.visit}" if step.visit > 1 else ""
-    what = ""
+    attempts, what = str(step.attempts), ""
+    if step.max_attempts is not None and step.status is not AttemptStatus.SUCCEEDED:
+        attempts += f"/{step.max_attempts}"
     if step.error is not None:
-        what = error_text(step.error)
+        due = "" if step.due_at is None else f"again at {_time(step.due_at, terminal)}: "
+        what = due + error_text(step.error)
     elif step.progress is not None:
         total = "" if step.progress.total is None else f"/{number(step.progress.total)}"
         note = one_line(step.progress.note or "")
@@ -204,7 +220,7 @@ def _step_row(step: Step) -> list[Cell]:
     return [
         Cell(text=one_line(step.step) + visit),
         Cell(text=step.status.value, mark=look.mark, style=look.style),
-        Cell(text=str(step.attempts)),
+        Cell(text=attempts),
         Cell(text="" if step.seconds is None else format_duration(step.seconds)),
         Cell(text=what, style="red" if step.error else ""),
     ]

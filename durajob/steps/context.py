@@ -37,6 +37,37 @@ class StepContext(Protocol):
     def fail_effect(self, name: str, /) -> None:
         """An effect has said by an exception that it was not done."""
 
+    def take_lock(self, name: str, limit: int, wait: float | None, /) -> int:
+        """Wait for a lock of the store, and give the number to let go of it by.
+
+        Raises:
+            LockTimeout: when it could not be had within ``wait`` seconds.
+            StepFault: when this attempt holds it as its policy says.
+            Leave: when the attempt is not to wait any longer.
+        """
+
+    def release_lock(self, number: int, /) -> None:
+        """Let go of a lock."""
+
+    def sleep(self, seconds: float | None, until: int | None, /) -> None:
+        """Return when so many seconds are over, or at a wall-clock time.
+
+        Raises:
+            Leave: when the thread is to sleep without this process, or to stop.
+        """
+
+
+class Leave(BaseException):
+    """Leave the step: its attempt is taken back, and begins from its top another time.
+
+    No Exception, so that a step which catches those is left all the same.
+    """
+
+    def __init__(self, wake_at: int | None = None) -> None:
+        """``wake_at``: when it is to begin again; None when somebody asked to stop."""
+        super().__init__(wake_at)
+        self.wake_at = wake_at
+
 
 current: ContextVar[StepContext | None] = ContextVar("durajob_step", default=None)
 """None outside of steps, so that a step's function can be called and tested alone."""

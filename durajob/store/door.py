@@ -48,7 +48,7 @@ class Door:
         self.row = row
         self.epoch = epoch
         self._connection = connection
-        self._lock_file = lock
+        self.lock_file = lock
         self._path = str(path)
         self._waiting: deque[_Request] = deque()
         self._deferred: list[_Request] = []
@@ -173,7 +173,7 @@ class Door:
         if durable:
             # The counter only helps to notice a lost log; it may lag behind.
             with suppress(OSError):
-                self._lock_file.write_commits(self.store_id, commits)
+                self.lock_file.write_commits(self.store_id, commits)
         for request in batch:
             request.done = True
 

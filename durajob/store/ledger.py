@@ -12,6 +12,7 @@ from durajob import clock
 from durajob.model import AttemptStatus, StepError, StepProgress
 from durajob.store import queries, seals
 from durajob.store.door import Door
+from durajob.store.named import Turn
 
 MAX_VALUE = 900_000_000
 """The largest stored value, in bytes: SQLite takes 1e9, less what surrounds the value."""
@@ -91,8 +92,8 @@ class Ledger:
         known = self._places.get(place.key)
         return known or Past(attempts=0, visit=self._visits.get(place.step, 0) + 1)
 
-    def begin(self, place: Place) -> Attempt:
-        """Note that an attempt begins."""
+    def begin(self, place: Place, max_attempts: int | None = None) -> Attempt:
+        """Note that an attempt begins; retries may go up to number ``max_attempts``."""
         past = self.past(place)
         number, visit = past.attempts + 1, past.visit
         self._places[place.key] = Past(attempts=number, visit=visit, spent=past.spent)
@@ -101,6 +102,7 @@ class Ledger:
         values = (
             *(door.row, place.superstep, place.key, place.step, visit, number, door.epoch),
             clock.now(),
+            max_attempts,
         )
         row = door.write(
             lambda cursor: cursor.execute(queries.BEGIN_ATTEMPT, values).fetchone()[0],
@@ -151,6 +153,30 @@ class Ledger:
             lambda cursor: cursor.execute(queries.FORGET_ATTEMPT, (attempt.row,)), durable=False
         )
 
+    def since_first(self, place: Place) -> float:
+        """Seconds since the first of the attempts that count for the retries began."""
+        values = (self._door.row, place.superstep, place.key, self.past(place).spent)
+        with self._door.reading() as cursor:
+            first = cursor.execute(queries.FIRST_ATTEMPT, values).fetchone()[0]
+        return 0.0 if first is None else (clock.now() - first) / 1_000_000
+
+    def queue_up(self, name: str, *, limit: int, step: str) -> Turn:
+        """A turn at a named lock."""
+        return Turn(self._door, name, limit=limit, step=step)
+
+    def fall_asleep(self, place: Place, number: int, wake_at: int) -> int | None:
+        """When a sleep ends, as was said when it began first; None when it has ended."""
+        values = (self._door.row, place.key, number, wake_at)
+        said, slept = self._door.write(
+            lambda cursor: cursor.execute(queries.FALL_ASLEEP, values).fetchone(), durable=True
+        )
+        return None if slept else int(said)
+
+    def wake_up(self, place: Place, number: int) -> None:
+        """The sleep has ended, and never begins anew, whatever the clock says."""
+        values = (self._door.row, place.key, number)
+        self._door.write(lambda cursor: cursor.execute(queries.WAKE_UP, values), durable=False)
+
     def set_progress(self, attempt: Attempt, progress: StepProgress) -> None:
         """Keep what a running step says of itself, for those who read."""
         text = json.dumps(progress._asdict())
@@ -165,6 +191,7 @@ class Ledger:
         *,
         error: StepError | None = None,
         waiting: str | None = None,
+        wake_at: int | None = None,
         attempts: AttemptStatus | None = None,
     ) -> None:
         """The thread is no longer driven: where it ended, or stopped.
@@ -177,7 +204,7 @@ class Ledger:
             "status": status,
             "error": None if error is None else json.dumps(error._asdict()),
             "waiting": waiting,
-            "wake_at": None,
+            "wake_at": wake_at,
             "now": now,
             "ended": status in ("completed", "cancelled"),
         }

@@ -21,6 +21,9 @@ _HEADER = struct.Struct("<8s32sQ")  # magic, store id, commits
 _MIGRATION = 1 << 20
 _SEATS = 1 << 21
 _THREADS = 1 << 32
+_TURNS = 1 << 48  # of the queues of all named locks
+_NAMED = 1 << 56
+_EACH = 1024  # bytes for the seats of one named lock
 _FLOCK = struct.Struct("hhqqi4x")  # l_type, l_whence, l_start, l_len, l_pid
 
 
@@ -63,8 +66,7 @@ class LockFile:
 
     def thread_is_held(self, row: int) -> bool:
         """Whether another open file holds the lock of a thread."""
-        answer = self._lock(fcntl.F_OFD_GETLK, fcntl.F_WRLCK, _THREADS + row)
-        return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+        return self._conflict(_THREADS + row, 1) is not None
 
     def try_seat(self, seats: int) -> int | None:
         """Take one of the first ``seats`` seats for running threads; None when all are taken."""
@@ -72,6 +74,35 @@ class LockFile:
             if self._try(_SEATS + seat):
                 return seat
         return None
+
+    def try_turn(self, turn: int) -> bool:
+        """Say that a turn in the queue of a named lock is waited for."""
+        return self._try(_TURNS + turn)
+
+    def turn_is_waited_for(self, turn: int) -> bool:
+        """Whether another open file does so still."""
+        return self._conflict(_TURNS + turn, 1) is not None
+
+    def try_named(self, number: int, seat: int) -> bool:
+        """Take a seat of a named lock."""
+        return self._try(_NAMED + number * _EACH + seat)
+
+    def named_is_held(self, number: int, seat: int) -> bool:
+        """Whether another open file holds that seat."""
+        return self._conflict(_NAMED + number * _EACH + seat, 1) is not None
+
+    def count_named(self, number: int) -> int:
+        """How many seats of a named lock other open files hold."""
+        start = _NAMED + number * _EACH
+        return self._count(start, start + _EACH)
+
+    def unlock_all(self) -> None:
+        """Let go of every lock of this open file, even where a forked child shares it."""
+        self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, 0, 0)
+
+    def unlock_turn(self, turn: int) -> None:
+        """A turn is no longer waited for."""
+        self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _TURNS + turn)
 
     def lock_migration(self) -> None:
         """Wait until this process alone may create or migrate the store."""
@@ -107,8 +138,26 @@ class LockFile:
             raise
         return True
 
-    def _lock(self, command: int, kind: int, byte: int) -> bytes:
-        return fcntl.fcntl(self.fd, command, _FLOCK.pack(kind, os.SEEK_SET, byte, 1, 0))
+    def _count(self, start: int, end: int) -> int:
+        # The kernel tells of any conflict in a range, not of the first.
+        count, ranges = 0, [(start, end)]
+        while ranges:
+            start, end = ranges.pop()
+            found = None if start >= end else self._conflict(start, end - start)
+            if found is not None:
+                first, last = max(found[0], start), min(found[1], end)
+                count += last - first
+                ranges += [(start, first), (last, end)]
+        return count
+
+    def _conflict(self, start: int, length: int) -> tuple[int, int] | None:
+        """Where another open file holds a lock within a range."""
+        answer = self._lock(fcntl.F_OFD_GETLK, fcntl.F_WRLCK, start, length)
+        kind, _, start, length, _ = _FLOCK.unpack(answer)
+        return None if kind == fcntl.F_UNLCK else (start, start + length)
+
+    def _lock(self, command: int, kind: int, byte: int, length: int = 1) -> bytes:
+        return fcntl.fcntl(self.fd, command, _FLOCK.pack(kind, os.SEEK_SET, byte, length, 0))
 
 
 def _not_ours(path: str) -> UnsafePermissions:

@@ -65,8 +65,9 @@ WHERE thread_id = :id AND status = 'running'"""
 POINT = "UPDATE threads SET checkpoint_id = ?, superstep = ?, next = ? WHERE id = ?"
 
 BEGIN_ATTEMPT = """
-INSERT INTO attempts (thread_id, superstep, key, step, visit, attempt, epoch, status, started_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, 'running', ?) RETURNING id"""
+INSERT INTO attempts (thread_id, superstep, key, step, visit, attempt, epoch, status, started_at,
+       max_attempts)
+VALUES (?, ?, ?, ?, ?, ?, ?, 'running', ?, ?) RETURNING id"""
 
 # running -> succeeded; with KEEP_RESULT it is what "finished" means.
 SUCCEED_ATTEMPT = """
@@ -129,6 +130,31 @@ EFFECTS = """
 SELECT name, key, status, times, attempt, type, value, crc FROM effects
 WHERE thread_id = ? AND place = ?"""
 
+# When the attempts at a place began that count for its retries.
+FIRST_ATTEMPT = """
+SELECT min(started_at) FROM attempts
+WHERE thread_id = ? AND superstep = ? AND key = ? AND attempt > ?"""
+
+# A sleep's end is said once: the first to say it is heard, whatever the clock says later.
+FALL_ASLEEP = """
+INSERT INTO sleeps (thread_id, key, number, wake_at) VALUES (?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET wake_at = wake_at RETURNING wake_at, slept"""
+WAKE_UP = "UPDATE sleeps SET slept = 1 WHERE thread_id = ? AND key = ? AND number = ?"
+
+# Locks that steps name. A turn waits (no seat), then holds, then is gone.
+NAME_LOCK = "INSERT INTO named_locks (name) VALUES (?) ON CONFLICT DO NOTHING"
+LOCK_NUMBER = "SELECT id FROM named_locks WHERE name = ?"
+TAKE_TURN = """
+INSERT INTO lock_turns (lock_id, thread_id, step, pid, limited, since) VALUES (?, ?, ?, ?, ?, ?)
+RETURNING id"""
+TURNS_BEFORE = "SELECT id FROM lock_turns WHERE lock_id = ? AND id < ? AND seat IS NULL ORDER BY id"
+# Whoever takes a seat holds its byte, so whoever is said to sit there has died; so have those
+# who wait before the first in the queue.
+CLEAR_TURNS = """
+DELETE FROM lock_turns WHERE lock_id = ? AND (seat = ? OR (seat IS NULL AND id < ?))"""
+TAKE_SEAT = "UPDATE lock_turns SET seat = ?, held_at = ? WHERE id = ?"
+LEAVE_LOCK = "DELETE FROM lock_turns WHERE id = ?"
+
 LATEST_CHECKPOINT = """
 SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ?
 ORDER BY rowid DESC LIMIT 1"""
@@ -153,8 +179,18 @@ RUNNING = "SELECT id, thread, owner, epoch FROM threads WHERE status = 'running'
 STILL_RUNNING = "SELECT 1 FROM threads WHERE id = ? AND status = 'running' AND epoch = ?"
 
 STEPS = """
-SELECT step, visit, status, attempt, started_at, finished_at, seconds, error, progress, key
+SELECT step, visit, status, attempt, started_at, finished_at, seconds, error, progress, key,
+       max_attempts, due_at
 FROM attempts WHERE thread_id = ? ORDER BY id"""
+
+LOCK_WAITS = """
+SELECT lock_turns.id, lock_id, name, step, limited, since FROM lock_turns
+JOIN named_locks ON named_locks.id = lock_id
+WHERE thread_id = ? AND seat IS NULL ORDER BY lock_turns.id"""
+LOCK_HOLDERS = """
+SELECT seat, thread, step, pid, held_at FROM lock_turns
+LEFT JOIN threads ON threads.id = thread_id
+WHERE lock_id = ? AND seat IS NOT NULL ORDER BY seat"""
 
 FINISHED_BRANCHES = """
 SELECT step FROM attempts

@@ -12,6 +12,7 @@ from typing import Any
 from durajob.errors import AmbiguousThread, StoreDamaged, ThreadNotFound
 from durajob.model import (
     AttemptStatus,
+    LockWait,
     Owner,
     Step,
     StepError,
@@ -86,8 +87,12 @@ class Reader:
                 found = self._thread(row)
                 if whole:
                     with self._reading_of(thread):
-                        steps = tuple(self._steps(row[0], found.status is ThreadStatus.RUNNING))
-                        found = found._replace(state=self._state(row), steps=steps)
+                        driven = found.status is ThreadStatus.RUNNING
+                        found = found._replace(
+                            state=self._state(row),
+                            steps=tuple(self._steps(row[0], driven)),
+                            waiting_for_locks=self._lock_waits(row[0]) if driven else (),
+                        )
             if found.status is not ThreadStatus.INTERRUPTED or self._was_left(row[0], row[10]):
                 return found
 
@@ -332,6 +337,13 @@ class Reader:
             seals.check_next(stored, superstep, row[4])
         return channel_values(*stored[:2])
 
+    def _lock_waits(self, row: int) -> tuple[LockWait, ...]:
+        if self._locks is None:
+            return ()
+        from durajob.store.named import lock_waits
+
+        return tuple(lock_waits(self._rows, self._locks, row))
+
     def _steps(self, row: int, driven: bool) -> Iterator[Step]:
         places: dict[str, Any] = {}
         counts: dict[str, int] = {}
@@ -355,6 +367,8 @@ class Reader:
                 seconds=attempt[6],
                 error=None if attempt[7] is None else _error(attempt[7]),
                 progress=None if attempt[8] is None else StepProgress(**json.loads(attempt[8])),
+                max_attempts=attempt[10],
+                due_at=attempt[11],
             )
 
 

@@ -11,6 +11,10 @@ finished when the commit that marks its attempt ``succeeded`` and stores its res
 
 ``effects`` has one row for each thing that a step did to the outside world through ``once``.
 
+``named_locks`` gives each lock that steps name a number, and with it bytes of the lock file
+that are its alone; ``lock_turns`` says who waits for one or holds it, and since when. Whether
+that is still so the kernel says (``named``). ``sleeps`` holds when a step's sleep is over.
+
 ``checkpoints`` and ``writes`` are LangGraph's own (langgraph-checkpoint-sqlite 3.1).
 
 ``crc`` is the checksum of a row (``seals``), NULL where version 1 wrote it. A row that is copied
@@ -146,6 +150,33 @@ CREATE TABLE effects (
 -- when a process died that a step may have killed; and whether nothing ran beside the last.
 ALTER TABLE attempts ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE attempts ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE attempts ADD COLUMN max_attempts INTEGER;  -- the last number that retries may reach
+
+CREATE TABLE named_locks (
+    id   INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE
+);
+CREATE TABLE lock_turns (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    lock_id   INTEGER NOT NULL,
+    thread_id INTEGER NOT NULL,
+    step      TEXT NOT NULL,
+    pid       INTEGER NOT NULL,
+    limited   INTEGER NOT NULL,    -- to so many holders
+    since     INTEGER NOT NULL,
+    seat      INTEGER,             -- null while it waits
+    held_at   INTEGER
+);
+
+CREATE TABLE sleeps (
+    thread_id INTEGER NOT NULL,
+    key       TEXT NOT NULL,       -- the place in the run
+    number    INTEGER NOT NULL,    -- 0: the step's delay; else the step's first, second, … sleep
+    wake_at   INTEGER NOT NULL,
+    slept     INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (thread_id, key, number)
+) WITHOUT ROWID;
 """,
 )
 """One script for each version; the first makes version 1. A script only adds, so that an

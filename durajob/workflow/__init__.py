@@ -3,10 +3,11 @@
 What a user declares is checked here and becomes a plain LangGraph ``StateGraph`` plus a
 policy for each step that asked for one; nothing here runs a step. LangGraph is imported only
 when ``graph()`` is called. A policy gets its keyword on ``step`` and ``map`` when the engine
-keeps it: today that is ``retry``.
+keeps it.
 """
 
 from durajob.workflow.builder import MapFunction, StepFunction, StepRef, Workflow
+from durajob.workflow.options import Lock
 from durajob.workflow.retry import Retry
 
-__all__ = ["MapFunction", "Retry", "StepFunction", "StepRef", "Workflow"]
+__all__ = ["Lock", "MapFunction", "Retry", "StepFunction", "StepRef", "Workflow"]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
 from durajob.errors import ConfigError
 from durajob.model import is_thread_id
-from durajob.policies import RetryPolicy, StepPolicy
-from durajob.workflow.retry import Retry, parse_retry
+from durajob.policies import StepPolicy
+from durajob.workflow.options import Lock, parse_policy
+from durajob.workflow.retry import Retry
 
 if TYPE_CHECKING:
     from langgraph.graph import StateGraph
@@ -27,7 +28,6 @@ StepRef = StepFunction | str
 S = TypeVar("S")
 F = TypeVar("F", bound=StepFunction)
 
-MAX_CRASHES = 1_000_000
 NAME_RULE = "a step's name is letters, digits, _ - and . of ASCII, up to 100, no digit first"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 
@@ -60,8 +60,7 @@ class Declared:
     after: StepRef | Sequence[StepRef] | _Before | None
     after_any: Sequence[StepRef]
     previous: str | None  # the step declared before this one
-    retry: RetryPolicy | None
-    max_crashes: int | None = None
+    policy: StepPolicy
     mapped: Mapped | None = None
 
 
@@ -123,6 +122,8 @@ class Workflow(Generic[S]):
         name: str | None = ...,
         retry: Retry | None = ...,
         max_crashes: int | None = ...,
+        lock: str | Lock | None = ...,
+        delay: str | float | None = ...,
     ) -> Callable[[F], F]: ...
 
     def step(
@@ -135,6 +136,8 @@ class Workflow(Generic[S]):
         name: str | None = None,
         retry: Retry | None = None,
         max_crashes: int | None = None,
+        lock: str | Lock | None = None,
+        delay: str | float | None = None,
     ) -> F | Callable[[F], F]:
         """Declare a step; used bare (``@wf.step``) or with options (``@wf.step(after=a)``).
 
@@ -147,10 +150,14 @@ class Workflow(Generic[S]):
             retry: when and how to try again; see ``Retry``.
             max_crashes: how often in a row it may kill its process, from 1; then the thread
                 fails. Unless said, what workflows.toml says.
+            lock: a lock that each attempt holds, by its name; with a limit or a longest wait,
+                see ``Lock``. It is taken before the attempt begins.
+            delay: a duration ("10m") or seconds between when the step is due and when it begins.
         """
+        policies = {"retry": retry, "max_crashes": max_crashes, "lock": lock, "delay": delay}
 
         def declare(function: F) -> F:
-            return self._declare(function, name, after, after_any, retry, max_crashes, None)
+            return self._declare(function, name, after, after_any, policies, None)
 
         if function is None:
             return declare
@@ -166,6 +173,8 @@ class Workflow(Generic[S]):
         name: str | None = None,
         retry: Retry | None = None,
         max_crashes: int | None = None,
+        lock: str | Lock | None = None,
+        delay: str | float | None = None,
     ) -> Callable[[F], F]:
         """Declare a fan-out: one branch for each item of the list ``state[over]``.
 
@@ -183,6 +192,8 @@ class Workflow(Generic[S]):
             name: unless said, the function's name.
             retry: when and how to try a branch again; see ``Retry``.
             max_crashes: as for a step; each branch is counted by itself.
+            lock: a lock that each attempt of a branch holds, as of a step.
+            delay: how long after it is due each branch begins, as of a step.
         """
         if not isinstance(after, (str, _Before)) and isinstance(after, Sequence):
             raise ConfigError(
@@ -190,9 +201,10 @@ class Workflow(Generic[S]):
                 hint="join them in a step of its own and map after that",
             )
         mapped = Mapped(over=over, collect=collect, share=tuple(share))
+        policies = {"retry": retry, "max_crashes": max_crashes, "lock": lock, "delay": delay}
 
         def declare(function: F) -> F:
-            return self._declare(function, name, after, (), retry, max_crashes, mapped)
+            return self._declare(function, name, after, (), policies, mapped)
 
         return declare
 
@@ -222,11 +234,7 @@ class Workflow(Generic[S]):
     def policies(self) -> Mapping[str, StepPolicy]:
         """The policy of each step that has one, by the step's name."""
         return MappingProxyType(
-            {
-                step.name: StepPolicy(retry=step.retry, max_crashes=step.max_crashes)
-                for step in self._steps.values()
-                if step.retry is not None or step.max_crashes is not None
-            }
+            {step.name: step.policy for step in self._steps.values() if step.policy != StepPolicy()}
         )
 
     def graph(self) -> StateGraph[Any]:
@@ -246,8 +254,7 @@ class Workflow(Generic[S]):
         name: str | None,
         after: StepRef | Sequence[StepRef] | _Before | None,
         after_any: Sequence[StepRef],
-        retry: Retry | None,
-        max_crashes: int | None,
+        policies: Mapping[str, Any],
         mapped: Mapped | None,
     ) -> F:
         if not callable(function):
@@ -274,21 +281,10 @@ class Workflow(Generic[S]):
             after=None if after_any and isinstance(after, _Before) else after,
             after_any=tuple(after_any),
             previous=next(reversed(self._steps), None),
-            retry=None if retry is None else parse_retry(retry, where=where),
-            max_crashes=_check_max_crashes(max_crashes, where),
+            policy=parse_policy(policies, where=where),
             mapped=mapped,
         )
         return function
-
-
-def _check_max_crashes(value: object, where: str) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_CRASHES:
-        raise ConfigError(
-            f"{where}: max_crashes is {value!r}, not a whole number from 1 to {MAX_CRASHES:,}"
-        )
-    return value
 
 
 def _check_arity(function: StepFunction, count: int, where: str) -> None:

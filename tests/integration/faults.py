@@ -30,6 +30,13 @@ def set_clock() -> None:
     time.time = lambda: time.time_ns() / 1e9
 
 
+def sleep_elsewhere() -> None:
+    """Let no sleep but the shortest be waited for in the process."""
+    from durajob.engine import waits
+
+    setattr(waits, "SHORT_SLEEP", 0.1)  # noqa: B010 - that is the fault
+
+
 def enter_mounts() -> None:
     """Move into the mount namespace of the process MOUNTS (tests/mounts.py)."""
     import ctypes
