@@ -36,6 +36,8 @@ class Definition:
     max_resumes: int = 20
     max_crashes: int = 3  # so often in a row a step may kill its process
     max_running: int | None = None  # threads of the store that run at once
+    secrets: tuple[str, ...] = ()  # names of what logs must not show
+    log_size: int | None = None  # bytes that the log of an attempt may take
     policies: Mapping[str, StepPolicy] = field(default_factory=dict)  # as workflows.toml says
     default_retry: Mapping[str, Any] = field(default_factory=dict)  # numbers of RetryPolicy
 
@@ -173,6 +175,8 @@ class Registry:
             "max_crashes": defaults.max_crashes,
             "max_running": defaults.max_running,
             "default_retry": retry_numbers(defaults.retry),
+            "secrets": config.secrets,
+            "log_size": int(config.logs.max_size),
         }
 
     def _specs(self) -> Mapping[str, WorkflowSpec]:

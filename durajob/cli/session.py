@@ -14,6 +14,7 @@ from durajob.render.sink import Sink
 
 if TYPE_CHECKING:
     from durajob.config.settings import Settings
+    from durajob.masking import Mask
 
 
 class Session:
@@ -29,6 +30,7 @@ class Session:
         self.color = "auto"
         self.file: str | None = None
         self.store: str | None = None
+        self.secrets: tuple[str, ...] = ()
         # Kept from before the engine moves descriptors 1 and 2 out of the way of steps.
         self.out = Sink.of(sys.stdout)
         self.err = Sink.of(sys.stderr)
@@ -44,7 +46,9 @@ class Session:
         """Which workflows.toml and which store the options, environment and folder name."""
         from durajob.config.settings import load_settings
 
-        return load_settings(self.file, self.store)
+        settings = load_settings(self.file, self.store)
+        self.secrets = settings.secrets
+        return settings
 
     def printer(self) -> Printer:
         """The printer, as the options known so far make it."""
@@ -58,7 +62,15 @@ class Session:
             out_color=self._has_color(self.out),
             err_color=self._has_color(self.err),
             complete=self._complete,
+            mask=self._mask,
         )
+
+    def _mask(self) -> Mask | None:
+        if not self.secrets:
+            return None
+        from durajob.masking import Mask
+
+        return Mask(self.secrets, os.environ)
 
     def refused(self, error: DurajobError) -> int:
         """Show an error that left no result; its exit status."""

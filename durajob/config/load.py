@@ -16,16 +16,18 @@ from durajob.config.specs import (
     Defaults,
     Duration,
     LockSpec,
+    Logs,
     OnBusy,
     OnChange,
     RetryNumbers,
     RetrySpec,
+    Size,
     StepSpec,
     WorkflowSpec,
 )
 from durajob.config.target import parse_target
 from durajob.config.template import FIELDS, template_fields
-from durajob.config.toml import Document, read_document
+from durajob.config.toml import Document, read_document, secret_names
 from durajob.durations import format_duration, parse_duration
 from durajob.errors import ConfigError
 from durajob.policies import LOCK_NAME_RULE, LockPolicy, RetryPolicy, StepPolicy, is_lock_name
@@ -91,6 +93,7 @@ def check_config(path: Path) -> tuple[Config, Mapping[str, ConfigError]]:
 def _check(document: Document) -> tuple[Config, Mapping[str, ConfigError]]:
     defaults = _decode(document, ("defaults",), document.tables.get("defaults", {}), Defaults)
     _check_waits(document, ("defaults", "retry"), defaults.retry)
+    logs = _decode(document, ("logs",), document.tables.get("logs", {}), Logs)
     tables = document.tables.get("workflows", {})
     if not isinstance(tables, dict):
         raise document.error(("workflows",), "must be tables", hint='[workflows.NAME] graph = "…"')
@@ -101,7 +104,10 @@ def _check(document: Document) -> tuple[Config, Mapping[str, ConfigError]]:
             workflows[name] = _workflow(document, name, table, defaults)
         except ConfigError as problem:
             problems[name] = problem
-    return Config(defaults=defaults, workflows=workflows), problems
+    config = Config(
+        defaults=defaults, logs=logs, secrets=secret_names(document), workflows=workflows
+    )
+    return config, problems
 
 
 def retry_numbers(*given: RetryNumbers) -> dict[str, Any]:
@@ -268,11 +274,24 @@ def _refuse_unknown(
 
 
 def _hook(wanted: type, value: object) -> object:
+    if wanted is Size:
+        return Size(_size(value))
     if wanted is not Duration:
         raise NotImplementedError(wanted)
     if not isinstance(value, str):
         raise ValueError(f'must be a duration in quotes, like "30s", not {_kind(value)}')
     return Duration(parse_duration(value))
+
+
+_UNITS = {"KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
+
+
+def _size(value: object) -> int:
+    wanted = re.fullmatch(r"(\d{1,9})(KB|MB|GB)", value) if isinstance(value, str) else None
+    size = int(wanted[1]) * _UNITS[wanted[2]] if wanted else 0
+    if not 10_000 <= size <= 10_000_000_000:
+        raise ValueError('must be a size like "10MB", from 10KB to 10GB')
+    return size
 
 
 def _plain(said: str, key: str) -> tuple[str, str | None]:

@@ -1,7 +1,7 @@
 """Which workflows.toml and which store a command works with.
 
 Read by every command, also by those that must answer in milliseconds: tomllib only, and of the
-file only what says where the store is.
+file only what says where the store is, and what must not be shown.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Settings:
 
     file: Path | None  # absolute; None where there is no workflows.toml anywhere
     store: StoreLocation
+    secrets: tuple[str, ...] = ()  # names of what is not shown
 
 
 def load_settings(file_option: str | None, store_option: str | None) -> Settings:
@@ -48,7 +49,21 @@ def load_settings(file_option: str | None, store_option: str | None) -> Settings
         UnsafePermissions: when the file that was found was put there by someone else.
     """
     file = _named_file(file_option) or _nearest_file() or _users_file()
-    return Settings(file=file, store=_store(store_option, file))
+    return Settings(file=file, store=_store(store_option, file), secrets=_secrets(file))
+
+
+def _secrets(file: Path | None) -> tuple[str, ...]:
+    """The names in ``secrets``. Parsed only where that word stands in the file at all."""
+    if file is None:
+        return ()
+    try:
+        if b"secrets" not in file.read_bytes():
+            return ()
+    except OSError:
+        return ()  # whoever needs the file says what is wrong with it
+    from durajob.config.toml import read_document, secret_names
+
+    return secret_names(read_document(file))
 
 
 def _named_file(option: str | None) -> Path | None:

@@ -18,6 +18,10 @@ class Duration(float):
     """Seconds, written as ``30s`` or ``1h30m``."""
 
 
+class Size(int):
+    """Bytes, written as ``500KB`` or ``10MB``."""
+
+
 Attempts = Annotated[int, Meta(ge=1, le=1000)]
 Factor = Annotated[float, Meta(ge=1, le=100)]
 MaxResumes = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -90,8 +94,16 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retry: RetryNumbers = RetryNumbers()
 
 
+class Logs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[logs]``"""
+
+    max_size: Size = Size(10_000_000)
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """A whole workflows.toml."""
 
     defaults: Defaults = Defaults()
+    logs: Logs = Logs()
+    secrets: tuple[str, ...] = ()
     workflows: dict[str, WorkflowSpec] = {}

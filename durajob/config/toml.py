@@ -22,7 +22,7 @@ from durajob.errors import ConfigError
 MAX_BYTES = 1024 * 1024
 """The largest workflows.toml taken: some ten thousand workflows."""
 
-TOP_LEVEL_KEYS = ("version", "store", "defaults", "workflows")
+TOP_LEVEL_KEYS = ("version", "secrets", "store", "logs", "defaults", "workflows")
 STORE_KEYS = ("url",)
 
 
@@ -75,6 +75,23 @@ def read_document(path: Path) -> Document:
             raise document.unknown_key((key,), TOP_LEVEL_KEYS)
     _check_version(document)
     return document
+
+
+def secret_names(document: Document) -> tuple[str, ...]:
+    """``secrets``: names of environment variables, and of keys of input and state.
+
+    Raises:
+        ConfigError: when it is no list of names.
+    """
+    names = document.tables.get("secrets", [])
+    hint = 'for example secrets = ["API_TOKEN", "password"]'
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise document.error(("secrets",), "must be an array of strings", hint=hint)
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}", name):
+            problem = f"{name[:100]!r} is no name of a variable or a key"
+            raise document.error(("secrets",), problem, hint=hint)
+    return tuple(dict.fromkeys(names))
 
 
 def _check_version(document: Document) -> None:

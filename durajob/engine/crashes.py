@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from durajob.engine.output import AttemptLog
 from durajob.engine.pool import Drained
 from durajob.errors import CrashLoop
 from durajob.model import StepError
 from durajob.policies import StepPolicy
 from durajob.store.ledger import Crashes, Ledger, Place
+from durajob.store.logs import OUTPUT, log_path
 
 _LOOK_EVERY = 0.5  # seconds between two looks at whether the run is over
 
@@ -115,8 +115,8 @@ def max_crashes_of(step: str, policies: Mapping[str, StepPolicy], otherwise: int
 def told(error: CrashLoop, place: Place, ledger: Ledger, logs: Path) -> StepError:
     """The reason as the thread keeps it, with the log that the last attempt left."""
     past = ledger.past(place)
-    log = AttemptLog(logs, place.step, past.visit, past.attempts).path
-    found = next((path for path in (log, logs / "output.log") if path.exists()), None)
+    log = log_path(logs, place.step, past.visit, past.attempts)
+    found = next((path for path in (log, logs / OUTPUT) if path.exists()), None)
     return StepError(
         step=place.step,
         type=type(error).__name__,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
@@ -29,20 +30,21 @@ from durajob import clock
 from durajob.engine import graph as graphs
 from durajob.engine.crashes import Guard
 from durajob.engine.graph import Check
-from durajob.engine.output import captured
+from durajob.engine.output import Output
 from durajob.engine.pool import Drained, Pool
 from durajob.engine.signals import Drain, before_abort
 from durajob.engine.step import SUBMIT, Around, Run, StepRunnable, around, place_of
 from durajob.engine.waits import wakes_soon
 from durajob.errors import Busy, InternalError, OwnershipLost, StorageError, StoreError
 from durajob.events import Notice, Observer, ThreadClaimed, ThreadLeft
+from durajob.masking import Mask
 from durajob.model import AttemptStatus, StepError, ThreadStatus
 from durajob.policies import StepPolicy
 from durajob.store.door import Door
 from durajob.store.effects import EffectBook
 from durajob.store.ended import leave_word
-from durajob.store.files import open_log
 from durajob.store.ledger import Ledger
+from durajob.store.logs import GRAPH, MAX_SIZE, AttemptLog
 from durajob.store.saver import Progress, Saver
 from durajob.targets import Loaded
 
@@ -70,6 +72,8 @@ class Job:
     resumed: bool
     logs: Path
     max_crashes: int  # for steps that say nothing of their own
+    secrets: tuple[str, ...] = ()
+    log_size: int = MAX_SIZE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +96,9 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
     """
     progress = Progress(job.pointer)
     ledger = Ledger(job.door, job.superstep)
+    mask = Mask(job.secrets, os.environ) if job.secrets else None
+    if mask is not None:
+        mask.learn(job.input)
     run = Run(
         thread=job.thread,
         ledger=ledger,
@@ -103,7 +110,7 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
         seats=threading.Semaphore(job.concurrency)
         if graphs.has_subgraphs(job.loaded.builder)
         else nullcontext(),
-        logs=job.logs,
+        output=Output(job.logs, mask=mask, max_size=job.log_size),
     )
     observer.notify(
         ThreadClaimed(
@@ -120,7 +127,7 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
     if ledger.crashes:
         run.guard = Guard(ledger, job.max_crashes, lambda: drain.requested or run.failed)
     drain.on_request(partial(_say_stopping, job.thread, observer))
-    with captured(job.logs), _no_crash(job):
+    with run.output.captured(), _no_crash(job):
         outcome = _supervise(partial(_run_graph, job, run), run, job, deadline)
     observer.notify(ThreadLeft(thread=job.thread, at=clock.now(), status=outcome.status))
     return outcome
@@ -255,15 +262,11 @@ def _blame(run: Run, error: BaseException) -> StepError:
     for note in getattr(error, "__notes__", ()):
         if note.startswith("During task with name '"):
             step = note.removeprefix("During task with name '").rpartition("' and id")[0]
-    log = run.logs / "graph.log"
-    try:
-        with open_log(log) as file:
-            trace = "".join(traceback.format_exception(error))
-            file.write(trace.encode("utf-8", "backslashreplace"))
-        name: str | None = str(log)
-    except OSError:
-        name = None
-    return StepError(step=step, type=type(error).__name__, message=str(error)[:10_000], log=name)
+    log = AttemptLog(run.output.folder / GRAPH, mask=run.output.mask)
+    log.write("".join(traceback.format_exception(error)), "durajob")
+    log.close()
+    message = run.output.masked(str(error)[:10_000])
+    return StepError(step=step, type=type(error).__name__, message=message, log=log.name)
 
 
 def _compile(job: Job, run: Run) -> Pregel[Any, Any, Any, Any]:

@@ -1,87 +1,149 @@
 """What steps print, kept apart from what durajob says.
 
-While a thread is driven, ``sys.stdout`` and ``sys.stderr`` are routers: what is written
-inside a step goes to the log file of its attempt and to whoever watches. Descriptors 1 and 2,
-which programs that a step starts inherit, are pointed at the thread's ``output.log``:
-standard output belongs to durajob's own answer, and standard error to what it says.
+While a thread is driven, ``sys.stdout`` and ``sys.stderr`` are routers: what is written inside a
+step goes to the log of its attempt and to whoever watches. A program that a step starts by
+``subprocess`` without saying where it prints is given a pipe to that log; Python would let it
+inherit descriptors 1 and 2, which steps share. Those two are pointed at a file that is read
+now and then: what is found there belongs to the step that runs alone, else to the thread's
+``output.log``. Standard output belongs to durajob's own answer, and standard error to what it
+says.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 import os
+import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
-from urllib.parse import quote
+from typing import Any
 
-from durajob.steps.context import current
-from durajob.store.files import open_log
-
-
-@contextmanager
-def captured(folder: Path) -> Iterator[None]:
-    """Route what is printed while the block runs; ``folder`` is that of the thread's logs."""
-    out, err = sys.stdout, sys.stderr
-    path = folder / "output.log"
-    saved = _redirect_descriptors(path)
-    fallback = io.TextIOWrapper(
-        _Unbuffered(2), encoding="utf-8", errors="backslashreplace", write_through=True
-    )
-    sys.stdout = sys.stderr = _Router(fallback)
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = out, err
-        for number, copy in saved.items():
-            os.dup2(copy, number)
-            os.close(copy)
-        with suppress(OSError):
-            if path.stat().st_size == 0:
-                path.unlink()
+from durajob.engine.pipes import Follower, Pipe, Spool
+from durajob.masking import Mask
+from durajob.steps.context import StepContext, current
+from durajob.steps.logged import logging_to_steps
+from durajob.store.logs import MAX_SIZE, OUTPUT, AttemptLog
 
 
-class AttemptLog:
-    """The log file of one attempt, made when something is first written to it."""
+class Output:
+    """Everything that the steps of one driven thread print."""
 
-    def __init__(self, folder: Path, step: str, visit: int, attempt: int) -> None:
-        self._folder = folder
-        self._name = (step, visit, attempt)
-        self._file: BinaryIO | None = None
-        self._failed = False
+    def __init__(self, folder: Path, *, mask: Mask | None = None, max_size: int = MAX_SIZE) -> None:
+        """``folder`` is that of the thread's logs."""
+        self.folder = folder
+        self.mask = mask
+        self.max_size = max_size
+        self._rest = AttemptLog(folder / OUTPUT, mask=mask, max_size=max_size)
+        self._running: set[StepContext] = set()
+        self._mutex = threading.Lock()
+        self._spool: Spool | None = None
+        self._follower: Follower | None = None
 
-    @property
-    def path(self) -> Path:
-        """Where it is, or would be."""
-        step, visit, attempt = self._name
-        return self._folder / f"{quote(step, safe='[]')[:180]}.{visit}.{attempt}.log"
-
-    def write(self, text: str) -> None:
-        """Append; a log that cannot be written is given up, the step goes on."""
-        if self._failed:
-            return
+    @contextmanager
+    def captured(self) -> Iterator[None]:
+        """Route what is printed while the block runs."""
+        out, err = sys.stdout, sys.stderr
+        saved = self._redirect_descriptors()
+        self._follower = Follower(self._spool)
+        sys.stdout, sys.stderr = _Router("out", self._rest), _Router("err", self._rest)
+        popen = subprocess.Popen.__init__
+        subprocess.Popen.__init__ = _told(popen)  # type: ignore[method-assign] # put back below
         try:
-            if self._file is None:
-                self._file = open_log(self.path)
-            self._file.write(text.encode("utf-8", "backslashreplace"))
-            self._file.flush()
+            with logging_to_steps(out, err):
+                yield
+        finally:
+            subprocess.Popen.__init__ = popen  # type: ignore[method-assign] # as it was
+            sys.stdout, sys.stderr = out, err
+            for number, copy in saved.items():
+                os.dup2(copy, number)
+                os.close(copy)
+            self._follower.close()
+            if self._spool is not None:
+                with suppress(OSError):
+                    self._spool.close()
+            self._rest.close()
+
+    def begin(self, step: StepContext) -> None:
+        """An attempt begins; what was printed until now is not its own."""
+        self._drain()
+        with self._mutex:
+            self._running.add(step)
+
+    def end(self, step: StepContext) -> None:
+        """An attempt ends; what was printed until now is its own."""
+        self._drain()
+        with self._mutex:
+            self._running.discard(step)
+
+    def masked(self, text: str) -> str:
+        """``text`` without secrets."""
+        return text if self.mask is None else self.mask.text(text)
+
+    def open_pipe(self, log: AttemptLog) -> Pipe:
+        """A pipe for the programs of an attempt."""
+        pipe = Pipe(log)
+        if self._follower is not None:
+            self._follower.follow(pipe)
+        return pipe
+
+    def close_pipe(self, pipe: Pipe) -> None:
+        """The attempt has ended; what a program of it still prints is kept nevertheless."""
+        if self._follower is not None:
+            self._follower.release(pipe)
+
+    def _drain(self) -> None:
+        if self._spool is not None:
+            with suppress(OSError):
+                self._spool.drain()
+
+    def _take(self, text: str) -> None:
+        with self._mutex:
+            alone = next(iter(self._running)) if len(self._running) == 1 else None
+        if alone is None:
+            self._rest.write(text)
+        else:
+            alone.print(text)
+
+    def _redirect_descriptors(self) -> dict[int, int]:
+        """Point descriptors 1 and 2 at the spool; copies of what they were."""
+        for stream in (sys.__stdout__, sys.__stderr__):
+            with suppress(OSError, ValueError):
+                if stream is not None:
+                    stream.flush()
+        try:
+            self._spool = Spool(self.folder, self._take)
+            target = os.dup(self._spool.descriptor)
         except OSError:
-            self._failed = True
+            target = os.open(os.devnull, os.O_WRONLY)
+        saved: dict[int, int] = {}
+        for number in (1, 2):
+            with suppress(OSError):
+                saved[number] = os.dup(number)
+                os.dup2(target, number)
+        os.close(target)
+        return saved
 
-    @property
-    def name(self) -> str | None:
-        """Its path, if there is anything in it."""
-        return str(self.path) if self._file is not None and not self._failed else None
 
-    def close(self) -> None:
-        """Nothing more will be written."""
-        if self._file is not None:
-            try:
-                self._file.close()
-            except OSError:
-                self._failed = True
+def _told(popen: Any) -> Any:
+    """``Popen.__init__`` that tells a program of a step where to print."""
+
+    @functools.wraps(popen)
+    def init(self: Any, *args: Any, **options: Any) -> None:
+        context = current.get()
+        # Their places in Popen's signature: args, bufsize, executable, stdin, stdout, stderr.
+        for place, name in ((4, "stdout"), (5, "stderr")):
+            if context is None or len(args) > place or options.get(name) is not None:
+                continue
+            descriptor = context.descriptor()
+            if descriptor is not None:
+                options[name] = descriptor
+        popen(self, *args, **options)
+
+    return init
 
 
 class _Router(io.TextIOBase):
@@ -89,9 +151,10 @@ class _Router(io.TextIOBase):
 
     encoding = "utf-8"
 
-    def __init__(self, fallback: io.TextIOWrapper) -> None:
-        self._fallback = fallback
+    def __init__(self, name: str, rest: AttemptLog) -> None:
         self.buffer = _BinaryRouter(self)
+        self._name = name
+        self._rest = rest
 
     def writable(self) -> bool:
         return True
@@ -99,16 +162,16 @@ class _Router(io.TextIOBase):
     def write(self, text: str) -> int:
         context = current.get()
         if context is not None:
-            context.print(text)
+            context.print(text, self._name)
         else:
-            # A reader that is gone does not decide whether a job goes on.
-            with suppress(OSError, ValueError):
-                self._fallback.write(text)
+            self._rest.write(text, self._name)
         return len(text)
 
     def fileno(self) -> int:
         # Programs that a step starts with stdout=sys.stdout write where we would.
-        return 2
+        context = current.get()
+        descriptor = None if context is None else context.descriptor()
+        return 2 if descriptor is None else descriptor
 
 
 class _BinaryRouter(io.RawIOBase):
@@ -125,29 +188,5 @@ class _BinaryRouter(io.RawIOBase):
         self._text.write(raw.decode("utf-8", "backslashreplace"))
         return len(raw)
 
-
-class _Unbuffered(io.FileIO):
-    """Descriptor 2, left open when this object goes."""
-
-    def __init__(self, fd: int) -> None:
-        super().__init__(fd, "wb", closefd=False)
-
-
-def _redirect_descriptors(path: Path) -> dict[int, int]:
-    """Point descriptors 1 and 2 at the log; copies of what they were."""
-    for stream in (sys.__stdout__, sys.__stderr__):
-        with suppress(OSError, ValueError):
-            if stream is not None:
-                stream.flush()
-    saved: dict[int, int] = {}
-    try:
-        log = open_log(path)
-    except OSError:
-        log = open(os.devnull, "wb")  # noqa: SIM115 - closed below
-    with log:
-        for number in (1, 2):
-            with suppress(OSError):
-                saved[number] = os.dup(number)
-                os.set_inheritable(saved[number], False)
-                os.dup2(log.fileno(), number)
-    return saved
+    def fileno(self) -> int:
+        return self._text.fileno()

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -26,7 +25,8 @@ from durajob import clock
 from durajob.engine.crashes import Guard, told
 from durajob.engine.effects import Effects
 from durajob.engine.graph import Check
-from durajob.engine.output import AttemptLog
+from durajob.engine.output import Output
+from durajob.engine.pipes import Pipe
 from durajob.engine.pool import Drained
 from durajob.engine.shortcuts import spare
 from durajob.engine.signals import Drain
@@ -48,6 +48,7 @@ from durajob.steps.lock import LockTimeout
 from durajob.steps.retry import plan, run_with_retries
 from durajob.store.effects import EffectBook
 from durajob.store.ledger import Attempt, Ledger, Place
+from durajob.store.logs import AttemptLog, log_path
 from durajob.store.saver import Progress
 
 SUBMIT = "__pregel_runner_submit"
@@ -81,7 +82,7 @@ class Run:
     observer: Observer
     drain: Drain
     seats: AbstractContextManager[Any]  # bounds how many steps run at once
-    logs: Path
+    output: Output
     guard: Guard | None = None  # only where a process has died before
     serde: Any = None  # set once the graph is compiled: it allows the types of its state
     failures: dict[int, StepError] = field(default_factory=dict)  # by the exception's id
@@ -141,7 +142,7 @@ class StepRunnable(Runnable[Any, Any]):
         try:
             guard.check(place, self._policy)
         except CrashLoop as error:
-            run.failures[id(error)] = told(error, place, run.ledger, run.logs)
+            run.failures[id(error)] = told(error, place, run.ledger, run.output.folder)
             raise
 
 
@@ -306,12 +307,12 @@ class _Attempts:
         used = attempt.number - run.ledger.past(place).spent
         final = isinstance(error, StepFault)
         self.retry_in = None if final else plan(self._policy.retry, error, used)
-        trace = "".join(traceback.format_exception(error))
-        context.log.write(trace)
+        trace = run.output.masked("".join(traceback.format_exception(error)))
+        context.log.write(trace, "durajob")
         told = StepError(
             step=place.step,
             type=type(error).__name__,
-            message=_message(error),
+            message=run.output.masked(_message(error)),
             attempt=attempt.number,
             log=context.log.name,
         )
@@ -340,15 +341,32 @@ class _Context(Waits):
         self.thread = run.thread
         self.step = attempt.place.step
         self.attempt = attempt.number
-        self.log = AttemptLog(run.logs, self.step, attempt.visit, attempt.number)
         self._effects = Effects(run.effects, attempt, run.serde)
         self._run = run
         self._attempt = attempt
         self._shown = self._stored = 0.0
-        self._line = ""
         self._mutex = threading.Lock()
+        self._log: AttemptLog | None = None
+        self._pipe: Pipe | None = None
+        run.output.begin(self)
+
+    @property
+    def log(self) -> AttemptLog:
+        """The log of this attempt."""
+        with self._mutex:
+            if self._log is None:
+                attempt, output = self._attempt, self._run.output
+                self._log = AttemptLog(
+                    log_path(output.folder, self.step, attempt.visit, attempt.number),
+                    mask=output.mask,
+                    max_size=output.max_size,
+                    show=self._show,
+                )
+            return self._log
 
     def report(self, progress: StepProgress, /) -> None:
+        if progress.note is not None:
+            progress = progress._replace(note=self._run.output.masked(progress.note))
         now = clock.monotonic()
         last = progress.total is not None and progress.done >= progress.total
         if last or now - self._shown >= _SHOW_EVERY:
@@ -366,12 +384,15 @@ class _Context(Waits):
             self._stored = now
             self._run.ledger.set_progress(self._attempt, progress)
 
-    def print(self, text: str, /) -> None:
+    def print(self, text: str, stream: str = "out", /) -> None:
+        self.log.write(text, stream)
+
+    def descriptor(self) -> int | None:
+        log = self.log
         with self._mutex:
-            self.log.write(text)
-            *lines, self._line = (self._line + text).split("\n")
-        for line in lines:
-            self._show(line)
+            if self._pipe is None:
+                self._pipe = self._run.output.open_pipe(log)
+            return self._pipe.writing
 
     def effect_key(self, name: str, /) -> str:
         return self._effects.key(name)
@@ -388,9 +409,11 @@ class _Context(Waits):
     def close(self) -> None:
         """The attempt has ended."""
         self.end()
-        if self._line:
-            self._show(self._line)
-        self.log.close()
+        self._run.output.end(self)
+        if self._pipe is not None:
+            self._run.output.close_pipe(self._pipe)
+        if self._log is not None:
+            self._log.close()
 
     def _show(self, line: str) -> None:
         self._run.observer.notify(

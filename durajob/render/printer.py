@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from durajob import clock
 from durajob.durations import format_duration
@@ -27,6 +28,11 @@ from durajob.render.plain import plain_text
 from durajob.render.sink import Sink
 from durajob.render.text import one_line, steps_text
 
+if TYPE_CHECKING:
+    from durajob.masking import Mask
+
+R = TypeVar("R")
+
 _PATIENCE = 5.0
 """Seconds that a reader of standard error may hang before it is given up."""
 
@@ -46,6 +52,7 @@ class Printer:
         out_color: bool = False,
         err_color: bool = False,
         complete: Callable[[str], str] = str,
+        mask: Callable[[], Mask | None] = lambda: None,
     ) -> None:
         self.command = command
         self.out = out
@@ -56,9 +63,11 @@ class Printer:
         self.out_color = out_color
         self.err_color = err_color
         self.complete = complete  # puts into commands the options that they need here
+        self._mask = mask  # what is secret, once the settings are known
 
     def result(self, result: Result) -> int:
         """Show what a command that reads returned; the exit status."""
+        result = self._masked(result)
         if self.json:
             self._line(self._envelope(result))
         elif not self.quiet:
@@ -71,6 +80,7 @@ class Printer:
 
         ``elapsed`` is how many seconds it was driven for, None when it was not.
         """
+        result = self._masked(result)
         if self.json:
             self._line(self._envelope(result))
         elif not self.quiet and result.exit_status == 0:
@@ -80,6 +90,7 @@ class Printer:
 
     def error(self, error: ErrorInfo, exit_status: int, *, details: str = "") -> int:
         """Show an error that left no result; ``details`` is a traceback that was asked for."""
+        error = self._masked(error)
         if details:
             self.err.write(details, patience=_PATIENCE)
         if self.json:
@@ -99,6 +110,13 @@ class Printer:
         else:
             self.err.write("\n" + self._styled("error: ", marks.ERROR) + "ended at once\n")
             self._say_hint("resume with", resume)
+
+    def _masked(self, result: R) -> R:
+        mask = self._mask()
+        if mask is None:
+            return result
+        mask.learn(result)
+        return mask.value(result)
 
     def _envelope(self, result: Result) -> str:
         if result.error is not None:

@@ -22,8 +22,14 @@ class StepContext(Protocol):
     def report(self, progress: StepProgress, /) -> None:
         """Show progress to whoever watches; may be called as often as one likes."""
 
-    def print(self, text: str, /) -> None:
-        """Keep what the step printed."""
+    def print(self, text: str, stream: str = "out", /) -> None:
+        """Keep what the step printed (``out``, ``err``) or logged (``log``)."""
+
+    def descriptor(self) -> int | None:
+        """What programs of this step are to have as standard output, so that it is kept.
+
+        None where descriptors 1 and 2 are the step's own, in a worker process.
+        """
 
     def effect_key(self, name: str, /) -> str:
         """The idempotency key of an effect."""
