@@ -16,6 +16,7 @@ these at the boundary where they are met, always ``raise … from`` their cause.
     ├── NotFound                  66   not_found
     │   ├── WorkflowNotFound           workflow_not_found
     │   ├── ThreadNotFound             thread_not_found
+    │   ├── StepNotFound               step_not_found
     │   ├── InputFileNotFound          input_file_not_found
     │   └── EnvironmentGone            environment_gone
     ├── StoreError                69   store_unavailable
@@ -114,6 +115,12 @@ class ThreadNotFound(NotFound):
     """There is no such thread."""
 
     code = "thread_not_found"
+
+
+class StepNotFound(NotFound):
+    """There is no such step."""
+
+    code = "step_not_found"
 
 
 class InputFileNotFound(NotFound):

@@ -176,7 +176,7 @@ class Registry:
             "max_running": defaults.max_running,
             "default_retry": retry_numbers(defaults.retry),
             "secrets": config.secrets,
-            "log_size": int(config.logs.max_size),
+            "log_size": config.logs.max_size,
         }
 
     def _specs(self) -> Mapping[str, WorkflowSpec]:

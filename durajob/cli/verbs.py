@@ -38,6 +38,15 @@ VERBS: dict[str, Verb] = {
         "List threads, newest first.",
         ("durajob list", "durajob list --status failed --status interrupted --since 1d"),
     ),
+    "logs": Verb(
+        "logs",
+        "Show what the steps of a thread printed and logged.",
+        (
+            "durajob logs nightly-2026-11-22",
+            "durajob logs nightly-2026-11-22 load --attempt 2 --tail 20",
+            "durajob logs nightly-2026-11-22 -f",
+        ),
+    ),
     "workflows": Verb(
         "workflows",
         "List the workflows that can be started.",

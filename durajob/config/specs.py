@@ -97,7 +97,7 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Logs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[logs]``"""
 
-    max_size: Size = Size(10_000_000)
+    max_size: Size | None = None
 
 
 class Config(Struct, frozen=True, kw_only=True):

@@ -99,6 +99,12 @@ def _data(result: Result) -> Any:
         return {"findings": [_finding(f) for f in result.findings], "store": result.store}
     if isinstance(result, Initialised):
         return {"created": list(result.created)}
+    from durajob.logbook import Logs
+
+    if isinstance(result, Logs):
+        from durajob.render.loglines import as_object
+
+        return {"thread": result.thread, "lines": [as_object(line) for line in result.lines]}
     return {}
 
 

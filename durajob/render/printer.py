@@ -29,6 +29,7 @@ from durajob.render.sink import Sink
 from durajob.render.text import one_line, steps_text
 
 if TYPE_CHECKING:
+    from durajob.logbook import Logs
     from durajob.masking import Mask
 
 R = TypeVar("R")
@@ -85,6 +86,24 @@ class Printer:
             self._line(self._envelope(result))
         elif not self.quiet and result.exit_status == 0:
             self._line(self._summary(result.thread, elapsed))
+        self._rest(result)
+        return result.exit_status
+
+    def log(self, result: Logs, *, json_lines: bool) -> int:
+        """Show the lines of logs as they come; the exit status."""
+        from durajob.render.loglines import json_line, text_line
+
+        mask = self._mask()
+        if self.json:
+            return self.result(replace(result, lines=list(result.lines)))
+        for line in result.lines:
+            shown = line if mask is None else mask.value(line)
+            if json_lines:
+                self._line(json_line(shown))
+            else:
+                self._line(text_line(shown, terminal=self.out_tables, color=self.out_color))
+            if self.out.dead:
+                break  # nobody reads any more
         self._rest(result)
         return result.exit_status
 

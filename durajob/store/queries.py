@@ -192,6 +192,9 @@ SELECT seat, thread, step, pid, held_at FROM lock_turns
 LEFT JOIN threads ON threads.id = thread_id
 WHERE lock_id = ? AND seat IS NOT NULL ORDER BY seat"""
 
+BEGUN = """
+SELECT step, visit, attempt, started_at, status FROM attempts WHERE thread_id = ? ORDER BY id"""
+
 FINISHED_BRANCHES = """
 SELECT step FROM attempts
 WHERE thread_id = ? AND superstep > ? AND status IN ('succeeded', 'skipped')"""

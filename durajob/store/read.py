@@ -7,7 +7,7 @@ import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from durajob.errors import AmbiguousThread, StoreDamaged, ThreadNotFound
 from durajob.model import (
@@ -26,6 +26,16 @@ from durajob.store.driver import sqlite, translate
 from durajob.store.files import held_files, lock_path, open_for_reading
 from durajob.store.locks import LockFile
 from durajob.store.processes import still_drives
+
+
+class Begun(NamedTuple):
+    """An attempt that has begun, as far as its log is concerned."""
+
+    step: str
+    visit: int
+    attempt: int
+    at: int
+    running: bool
 
 
 class Reader:
@@ -195,6 +205,14 @@ class Reader:
     def workflows(self) -> list[str]:
         """Names of the workflows that have threads."""
         return [row[0] for row in self._rows("SELECT DISTINCT workflow FROM threads", ())]
+
+    def begun(self, thread: str) -> tuple[int, list[Begun]]:
+        """The thread's row, and every attempt of it in the order of beginning."""
+        row = self._one(queries.THREAD, (thread,))[0]
+        return row, [
+            Begun(step, visit, attempt, at, status == "running")
+            for step, visit, attempt, at, status in self._rows(queries.BEGUN, (row,))
+        ]
 
     def _prefixed(self, prefix: str) -> list[str]:
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)

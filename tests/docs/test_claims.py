@@ -125,6 +125,7 @@ def test_every_status_is_described() -> None:
 @pytest.mark.parametrize(
     ("title", "spec"),
     [
+        ("logs", specs.Logs),
         ("defaults", specs.Defaults),
         ("workflows", specs.WorkflowSpec),
         ("steps", specs.StepSpec),

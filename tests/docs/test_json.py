@@ -70,6 +70,8 @@ def test_real_output_fits_its_schema(forked: Forked) -> None:
         (1, "resume", "b"),
         (66, "resume", "x"),
         (0, "list"),
+        (0, "logs", "b"),
+        (66, "logs", "b", "x"),
         (2, "list", "--limit", "0"),
         (0, "status"),
         (0, "status", "a"),

@@ -78,8 +78,8 @@ def test_what_a_steps_child_prints_is_kept_from_the_terminal(
     store = tmp_path / "s.db"
     quiet = forked.run("--store", store, "start", f"{GUESTS}:chatty", "-t", "t", "-q", check=0)
     assert (quiet.stdout, quiet.stderr) == ("", "")
-    said = Path(f"{store}-logs/1/output.log").read_text()
-    assert said == "from a child\nand more\n"
+    said = forked.run("--store", store, "logs", "t", "talk", "--json").data["lines"]
+    assert ["from a child", "and more"] == [line["line"] for line in said]
 
 
 def test_a_wide_fan_out_stops_with_the_steps_in_flight(forked: Forked, effects: Path) -> None:

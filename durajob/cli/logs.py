@@ -1,0 +1,50 @@
+"""``durajob logs``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from durajob.cli.options import Json, Quiet
+from durajob.cli.session import Session
+from durajob.errors import UsageError
+
+
+def command(
+    ctx: typer.Context,
+    thread: Annotated[str, typer.Argument(metavar="THREAD", help="A thread id, or its beginning.")],
+    step: Annotated[
+        str | None, typer.Argument(metavar="[STEP]", help="Only this step, and its branches.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on until the thread has ended.")
+    ] = False,
+    attempt: Annotated[
+        str | None, typer.Option(metavar="N", help="Only the attempts of this number.")
+    ] = None,
+    tail: Annotated[
+        str | None, typer.Option(metavar="N", help="Begin with the last N lines.")
+    ] = None,
+    json_lines: Annotated[
+        bool, typer.Option("--json-lines", help="Print one JSON object a line.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Show what the steps of a thread printed and logged."""
+    from durajob.commands.logs import logs
+
+    session: Session = ctx.obj.begin("logs", json=json, quiet=quiet)
+    if session.json and (follow or json_lines):
+        raise UsageError(
+            "--json prints one envelope, when all is known", hint="use --json-lines instead"
+        )
+    settings = session.settings()
+    found = logs(thread, settings=settings, step=step, attempt=attempt, tail=tail, follow=follow)
+    try:
+        return session.printer().log(found, json_lines=json_lines)
+    except KeyboardInterrupt:
+        if follow:
+            return 130  # how one stops following
+        raise

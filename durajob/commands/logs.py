@@ -1,0 +1,189 @@
+"""What the steps of a thread printed and logged, as it is or as it comes.
+
+Reads the store and the files beside it; several attempts that ran at once are told in the order
+of time.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from durajob.commands.ids import check_thread_id
+from durajob.config.settings import Settings
+from durajob.errors import NoStore, StepNotFound, ThreadNotFound, UsageError
+from durajob.logbook import LogLine, Logs
+from durajob.model import ThreadStatus
+from durajob.store.files import log_folder
+from durajob.store.logs import GRAPH, OUTPUT, Entry, log_path, read_log
+from durajob.store.read import Begun, Reader
+
+_POLL = 0.2
+_ENDED = (ThreadStatus.COMPLETED, ThreadStatus.CANCELLED, ThreadStatus.FAILED)
+
+
+def logs(
+    thread: str,
+    *,
+    settings: Settings,
+    step: str | None,
+    attempt: str | None,
+    tail: str | None,
+    follow: bool,
+) -> Logs:
+    """The lines of the thread, of one step (and its branches), or of one attempt.
+
+    With ``follow`` they go on, over attempts and processes, until the thread has completed,
+    failed or been cancelled.
+
+    Raises:
+        ThreadNotFound, AmbiguousThread: when ``thread`` names none, or several.
+        StepNotFound: when no such step of it has begun.
+    """
+    check_thread_id(thread)
+    number = _number("--attempt", attempt, least=1)
+    most = _number("--tail", tail, least=0)
+    try:
+        with Reader(settings.store.path) as reader:
+            found = reader.find(reader.resolve(thread))
+    except NoStore as error:
+        raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
+    assert found is not None, "it was just resolved"
+    book = _Book(found.thread, settings.store.path, step, number)
+    if step is not None and not book.has_begun(step) and not follow:
+        raise StepNotFound(
+            f"no step {step!r} of thread {found.thread} has begun",
+            hint=f"durajob status {found.thread} shows those that have",
+        )
+    notes = () if follow or book.has_files() else ("nothing was printed or logged",)
+    lines: Iterable[LogLine] = book.lines()
+    if most is not None:
+        lines = deque(lines, most)
+    if follow:
+        lines = _followed(lines, book)
+    return Logs(thread=found.thread, lines=lines, notes=notes)
+
+
+class _Book:
+    """The logs of one thread, each read from where it was left."""
+
+    def __init__(self, thread: str, path: Path, step: str | None, attempt: int | None) -> None:
+        self._thread = thread
+        self._path = path
+        self._step = step
+        self._attempt = attempt
+        self._offsets: dict[Path, int] = {}
+        self._identities: dict[Path, int] = {}
+        self._read: set[Path] = set()  # logs of attempts that had ended by then
+        self.look()
+
+    def look(self) -> ThreadStatus:
+        """Find out which attempts there are by now, and how the thread stands."""
+        with Reader(self._path, known_before=True) as reader:
+            found = reader.find(self._thread)
+            if found is None:  # pruned meanwhile
+                return ThreadStatus.CANCELLED
+            row, self._begun = reader.begun(self._thread)
+        self._folder = log_folder(self._path) / str(row)
+        return found.status
+
+    def has_begun(self, step: str) -> bool:
+        """Whether there is a step, or a branch of a step, of that name."""
+        return any(_is_of(each.step, step) for each in self._begun)
+
+    def has_files(self) -> bool:
+        """Whether there is anything to read."""
+        return any(path.exists() for _, path in self._sources())
+
+    def lines(self) -> Iterator[LogLine]:
+        """What was not read before, in the order of time."""
+        sources = deque(self._sources())
+        heap: list[tuple[int, int, Entry, int]] = []
+        opened: list[tuple[Begun | None, Path, Iterator[tuple[Entry, int]]]] = []
+
+        def push(index: int) -> None:
+            for entry, offset in opened[index][2]:
+                heapq.heappush(heap, (entry.at, index, entry, offset))
+                return
+
+        while sources or heap:
+            # A log is opened when its time has come: only so many as ran at once are open.
+            while sources and (not heap or sources[0][0] is None or sources[0][0].at <= heap[0][0]):
+                begun, path = sources.popleft()
+                opened.append((begun, path, read_log(path, self._offset(path))))
+                push(len(opened) - 1)
+            if not heap:
+                continue
+            _, index, entry, offset = heapq.heappop(heap)
+            begun, path, _ = opened[index]
+            self._offsets[path] = offset
+            yield self._line(begun, entry)
+            push(index)
+        self._read.update(path for begun, path, _ in opened if begun and not begun.running)
+
+    def _sources(self) -> Iterator[tuple[Begun | None, Path]]:
+        if self._step is None and self._attempt is None:
+            for name in (OUTPUT, GRAPH):
+                yield None, self._folder / name
+        for each in self._begun:
+            if self._step is not None and not _is_of(each.step, self._step):
+                continue
+            if self._attempt in (None, each.attempt):
+                path = log_path(self._folder, each.step, each.visit, each.attempt)
+                if path not in self._read:
+                    yield each, path
+
+    def _offset(self, path: Path) -> int:
+        """Where to read on. A log that was shortened meanwhile is another file: what it kept
+        of the end is not told twice, so what was cut out between is not told at all."""
+        try:
+            status = path.stat()
+        except OSError:
+            return 0
+        before = self._identities.get(path)
+        self._identities[path] = status.st_ino
+        if before is not None and before != status.st_ino:
+            self._offsets[path] = status.st_size
+        return self._offsets.get(path, 0)
+
+    def _line(self, begun: Begun | None, entry: Entry) -> LogLine:
+        return LogLine(
+            at=entry.at,
+            thread=self._thread,
+            step=None if begun is None else begun.step,
+            visit=None if begun is None else begun.visit,
+            attempt=None if begun is None else begun.attempt,
+            stream=entry.stream,
+            level=entry.level,
+            logger=entry.logger,
+            line=entry.text,
+        )
+
+
+def _followed(lines: Iterable[LogLine], book: _Book) -> Iterator[LogLine]:
+    yield from lines
+    while True:
+        # Asked before the last look at the logs: what is written before a thread ends is told.
+        status = book.look()
+        yield from book.lines()
+        if status in _ENDED:
+            return
+        time.sleep(_POLL)
+
+
+def _is_of(name: str, step: str) -> bool:
+    """Whether ``name`` is the step, or a branch of it."""
+    return name == step or (name.startswith(f"{step}[") and name.endswith("]"))
+
+
+def _number(option: str, text: str | None, *, least: int) -> int | None:
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and least <= int(text) <= 1_000_000_000:
+        return int(text)
+    raise UsageError(
+        f"{option} {text[:40]!r} is no number", hint=f"write a whole number, {least} or more"
+    )
