@@ -29,6 +29,10 @@ def command(
         bool,
         typer.Option("--accept-change", help="Go on although the workflow's shape has changed."),
     ] = False,
+    if_epoch: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Leave it alone if it was claimed since this epoch."),
+    ] = None,
     detach: Detach = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -51,6 +55,7 @@ def command(
             here=here,
             reset_resumes=reset_resumes,
             accept_change=accept_change,
+            if_epoch=if_epoch,
             observer=observer,
         ),
     )

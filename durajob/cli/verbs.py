@@ -28,6 +28,11 @@ VERBS: dict[str, Verb] = {
         "Go on with a thread at the step that had not finished.",
         ("durajob resume nightly-2026-11-22", "durajob resume nightly-2026-11-22 --take-over"),
     ),
+    "recover": Verb(
+        "recover",
+        "Resume every thread whose owner is gone, oldest first.",
+        ("durajob recover", "durajob recover --dry-run", "durajob recover --wait --jobs 2"),
+    ),
     "status": Verb(
         "status",
         "Show one thread whole, or how many there are of each status.",

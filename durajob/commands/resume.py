@@ -8,7 +8,7 @@ from durajob.commands import running
 from durajob.commands.ids import check_thread_id
 from durajob.commands.running import Options
 from durajob.config.settings import Settings
-from durajob.errors import NoStore, ThreadNotFound
+from durajob.errors import NoStore, ThreadNotFound, UsageError
 from durajob.model import ThreadResult
 from durajob.store.read import Reader
 
@@ -27,6 +27,7 @@ def resume(
     here: bool,
     reset_resumes: bool,
     accept_change: bool,
+    if_epoch: str | None,
     observer: Observer,
 ) -> ThreadResult:
     """Drive a thread on from its latest checkpoint.
@@ -38,6 +39,7 @@ def resume(
     check_thread_id(thread)
     running.check_choice("--on-busy", on_busy, running.BUSY_CHOICES)
     seconds = running.check_timeout(timeout)
+    epoch = _epoch(if_epoch)
     try:
         with Reader(settings.store.path) as reader:
             name = reader.resolve(thread)
@@ -54,6 +56,7 @@ def resume(
         here=here,
         reset_resumes=reset_resumes,
         accept_change=accept_change,
+        epoch=epoch,
     )
     if detach:
         from durajob.commands.detach import drive_detached
@@ -66,3 +69,13 @@ def resume(
         return running.run_existing(
             row, settings=settings, options=options, observer=observer, drain=drain
         )
+
+
+def _epoch(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and len(text) < 19:
+        return int(text)
+    raise UsageError(
+        f"--if-epoch {text[:40]!r} is no epoch", hint="durajob status THREAD --json shows it"
+    )

@@ -34,6 +34,7 @@ from durajob.model import (
 
 if TYPE_CHECKING:
     from durajob.catalogue import Finding, WorkflowInfo
+    from durajob.recovery import Recovered
 
 VERSION = 1
 _DEEPEST = 100
@@ -92,7 +93,14 @@ def _data(result: Result) -> Any:
             "store": result.store,
         }
     from durajob.catalogue import Health, Initialised, Workflows
+    from durajob.recovery import Recovery
 
+    if isinstance(result, Recovery):
+        return {
+            "threads": [_thread(thread, whole=False) for thread in result.threads],
+            "outcomes": None if result.outcomes is None else [_outcome(o) for o in result.outcomes],
+            "store": result.store,
+        }
     if isinstance(result, Workflows):
         return {"workflows": [_workflow(w) for w in result.workflows], "file": result.file}
     if isinstance(result, Health):
@@ -208,6 +216,15 @@ def _waiting(waiting: Waiting) -> dict[str, Any]:
         "prompt": waiting.prompt,
         "schema": waiting.schema,
         "expires_at": clock.to_rfc3339(waiting.expires_at),
+    }
+
+
+def _outcome(outcome: Recovered) -> dict[str, Any]:
+    return {
+        "thread": outcome.thread.thread,
+        "status": outcome.thread.status.value,
+        "exit_code": outcome.exit_status,
+        "error": _error(outcome.error),
     }
 
 

@@ -84,7 +84,12 @@ def pages(result: Result, *, now: int, terminal: bool) -> list[Block]:
     if isinstance(result, Overview):
         return _overview(result, now, terminal)
     from durajob.catalogue import Health, Initialised, Workflows
+    from durajob.recovery import Recovery
 
+    if isinstance(result, Recovery):
+        # Those that were waited for have been told of one by one.
+        listed = result.threads if result.outcomes is None else ()
+        return [_thread_grid(listed, now, terminal)] if listed else []
     if isinstance(result, Workflows):
         return [_workflow_grid(result.workflows)] if result.workflows else []
     if isinstance(result, Health):

@@ -31,9 +31,11 @@ from durajob.render.text import one_line, steps_text
 if TYPE_CHECKING:
     from durajob.logbook import Logs
     from durajob.masking import Mask
+    from durajob.recovery import Recovered
 
 R = TypeVar("R")
 
+_PAUSES = (ThreadStatus.STOPPED, ThreadStatus.SLEEPING, ThreadStatus.WAITING)
 _PATIENCE = 5.0
 """Seconds that a reader of standard error may hang before it is given up."""
 
@@ -106,6 +108,21 @@ class Printer:
                 break  # nobody reads any more
         self._rest(result)
         return result.exit_status
+
+    def recovered(self, outcome: Recovered) -> None:
+        """Show how one of several threads ended, as it ends."""
+        if self.json:
+            return
+        outcome = self._masked(outcome)
+        thread, error = outcome.thread, outcome.error
+        if error is not None:
+            paused = thread.status in _PAUSES
+            self._say_error(error.message, "" if paused else "error: ")
+            self._say_hint(_invitation(error.hint), error.hint)
+        elif not self.quiet:
+            taken = thread.status is not ThreadStatus.COMPLETED
+            text = f"{thread.thread} was taken by another process; left alone"
+            self._line(text if taken else self._summary(thread, None))
 
     def error(self, error: ErrorInfo, exit_status: int, *, details: str = "") -> int:
         """Show an error that left no result; ``details`` is a traceback that was asked for."""
@@ -213,8 +230,7 @@ def _failed(result: ThreadResult) -> bool:
 
 def _paused(result: Result) -> bool:
     """Whether the thread only waits for its next turn: nothing went wrong."""
-    pauses = (ThreadStatus.STOPPED, ThreadStatus.SLEEPING, ThreadStatus.WAITING)
-    return isinstance(result, ThreadResult) and result.thread.status in pauses
+    return isinstance(result, ThreadResult) and result.thread.status in _PAUSES
 
 
 def _step_failure(thread: Thread, error: StepError) -> str:
@@ -239,4 +255,9 @@ def _remarks(result: Result) -> list[str]:
         return ["there are more threads; see them with --limit"] if result.more else []
     if isinstance(result, Overview) and not any(result.counts.values()):
         return [f"no threads in {result.store}"]
+    from durajob.recovery import Recovery
+
+    if isinstance(result, Recovery) and not result.threads:
+        where = f"in {result.store}" if result.exists else f": no store yet at {result.store}"
+        return [f"nothing to recover {where}".replace(" :", ":")]
     return []

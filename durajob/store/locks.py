@@ -21,6 +21,7 @@ _HEADER = struct.Struct("<8s32sQ")  # magic, store id, commits
 _MIGRATION = 1 << 20
 _SEATS = 1 << 21
 _THREADS = 1 << 32
+_RECOVERIES = 1 << 40
 _TURNS = 1 << 48  # of the queues of all named locks
 _NAMED = 1 << 56
 _EACH = 1024  # bytes for the seats of one named lock
@@ -67,6 +68,15 @@ class LockFile:
     def thread_is_held(self, row: int) -> bool:
         """Whether another open file holds the lock of a thread."""
         return self._conflict(_THREADS + row, 1) is not None
+
+    def try_recovery(self, row: int) -> bool:
+        """Take it upon oneself to have a thread resumed, if nobody else has. This guards
+        nothing: it spares those who would come too late their work."""
+        return self._try(_RECOVERIES + row)
+
+    def end_recovery(self, row: int) -> None:
+        """Whoever has it resumed has seen its end."""
+        self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _RECOVERIES + row)
 
     def try_seat(self, seats: int) -> int | None:
         """Take one of the first ``seats`` seats for running threads; None when all are taken."""

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from durajob import clock
 from durajob.errors import AmbiguousThread, StoreDamaged, ThreadNotFound
 from durajob.model import (
     AttemptStatus,
@@ -181,6 +182,24 @@ class Reader:
                     continue
                 thread = again
             yield thread
+
+    def left_behind(self, *, workflow: str | None, admitted_before: int) -> Iterator[Thread]:
+        """Threads whose owner is gone, oldest first: the interrupted, and the pending that were
+        admitted before that time and that no process is about to claim."""
+        chosen = "" if workflow is None else "AND workflow = ?"
+        query = (
+            f"{queries.THREADS} WHERE status IN ('pending', 'running') {chosen} ORDER BY threads.id"
+        )
+        for row in self._rows(query, () if workflow is None else (workflow,)):
+            if not self._is_driven(row[0], row[9]):
+                thread = self._thread(row)
+                accepted = thread.created_at
+                # After a clock was set back, a time to come says nothing of how long ago it was.
+                just_now = admitted_before < accepted <= clock.now()
+                if thread.status is ThreadStatus.INTERRUPTED or (
+                    thread.status is ThreadStatus.PENDING and not just_now
+                ):
+                    yield thread
 
     def counts(self) -> dict[ThreadStatus, int]:
         """How many threads have each status."""

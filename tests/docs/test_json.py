@@ -77,6 +77,9 @@ def test_real_output_fits_its_schema(forked: Forked) -> None:
         (0, "status", "a"),
         (0, "status", "b"),
         (0, "status", "c"),
+        (0, "recover"),
+        (0, "recover", "--wait"),
+        (2, "recover", "--jobs", "0"),
     ):
         check(forked.run(*args, "--json", check=status))
 
@@ -101,6 +104,7 @@ def test_a_thread_that_waits_or_runs_fits_the_schema(forked: Forked) -> None:
     assert shown.thread["owner"]["pid"] == run.pid
     check(shown)
     run.kill()
+    check(forked.run("recover", "--dry-run", "--json", check=0))
 
 
 def test_an_error_of_no_command_fits_the_envelope(forked: Forked) -> None:

@@ -90,3 +90,10 @@ def fill_disk() -> None:
         raise DiskFull("the disk is full")
 
     setattr(Ledger, "succeed", succeed)  # noqa: B010 - that is the fault
+
+
+def die_before_claim() -> None:
+    """Kill the process when it is about to claim the thread that it has admitted."""
+    from durajob.store.write import Writer
+
+    setattr(Writer, "claim", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))  # noqa: B010

@@ -139,6 +139,16 @@ def crashing() -> StateGraph[State]:
     return graph
 
 
+def named() -> StateGraph[State]:
+    """a, then b; each says for which thread (path) it runs."""
+    graph = StateGraph(State)
+    for name in "ab":
+        graph.add_node(name, lambda state, name=name: step(f"{state['path']}.{name}")(state))
+    graph.add_edge(START, "a")
+    graph.add_edge("a", "b")
+    return graph
+
+
 def loop() -> StateGraph[State]:
     """poll, n times over."""
     graph = StateGraph(State)
