@@ -6,9 +6,11 @@ line imports this package too, and most commands need none of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+# typing takes long to import, and until durajob.__main__ is there, Python answers Ctrl-C itself.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from durajob.steps.lock import LockTimeout, lock
     from durajob.steps.once import idempotency_key, once
     from durajob.steps.progress import progress

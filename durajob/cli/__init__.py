@@ -6,8 +6,11 @@ an exit status. Typer is imported here only.
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from durajob.cli.session import Session
 from durajob.errors import DurajobError
@@ -21,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     session = Session(arguments)
     try:
-        return _run(session, arguments)
+        with _interruptible():
+            return _run(session, arguments)
     except KeyboardInterrupt:
         error = ErrorInfo(code="interrupted", message="interrupted")
         return session.printer().error(error, 130)
@@ -31,6 +35,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _bug(session, error)
     finally:
         abandon_unwritten()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt inside; before and after, it is as it was."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _run(session: Session, arguments: list[str]) -> int:

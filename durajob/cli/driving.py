@@ -71,6 +71,7 @@ def _drive(session: Session, call: Callable[[Observer], ThreadResult]) -> int:
     signals.before_abort.append(abort)
     try:
         result = call(watcher)
+        signals.end_with(result.exit_status)
     finally:
         signals.before_abort.remove(abort)
         watcher.close(2.0)

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 ABORTED = 130
+_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 before_abort: list[Callable[[], None]] = []
 """Called right before a second signal ends the process: restore the terminal here."""
@@ -58,7 +59,6 @@ def watch(drain: Drain) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     asked = False
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -68,16 +68,30 @@ def watch(drain: Drain) -> Iterator[None]:
         asked = asked or number != signal.SIGHUP
         drain.request(signal.Signals(number).name)
 
-    before = {number: signal.getsignal(number) for number in handled}
-    for number in handled:
+    before = {number: signal.getsignal(number) for number in _HANDLED}
+    for number in _HANDLED:
         # Under nohup, SIGHUP is ignored and stays so.
         if before[number] is not signal.SIG_IGN:
             signal.signal(number, handle)
     try:
         yield
     finally:
-        for number in handled:
+        for number in _HANDLED:
             signal.signal(number, before[number])
+
+
+def end_with(status: int) -> None:
+    """From now on a signal ends the process at once, with ``status``: all is in the store, and
+    only the telling is left, to a reader who may hang."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        os._exit(status)
+
+    for number in _HANDLED:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handle)
 
 
 def _abort() -> None:

@@ -1,7 +1,8 @@
 """Jobs for many processes: every step says in the journal when it begins and when it is done.
 
 JOURNAL is that file. HOLD names places (``c:begin``, ``work[3]:done``) at which a step waits
-until the file JOURNAL.go exists; FLAKY names steps whose first attempt fails.
+until the file JOURNAL.go exists, and ``import`` this module itself; FLAKY names steps whose
+first attempt fails.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import operator
 import os
 import time
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, TypedDict
 
@@ -25,6 +27,12 @@ FAN = ("plan", *(f"work[{index}]" for index in range(40)), "collect")
 AFTER_FAN = {**dict.fromkeys(FAN[1:-1], ("plan",)), "collect": FAN[:-1]}
 NESTED = ("first", "sub/one", "sub/two", "last")
 AFTER_NESTED = {"sub/one": ("first",), "sub/two": ("sub/one",), "last": ("sub/two",)}
+SHAPES: Mapping[str, tuple[Collection[str], Mapping[str, Collection[str]]]] = {
+    "chain": (CHAIN, AFTER_CHAIN),
+    "fan": (FAN, AFTER_FAN),
+    "nested": (NESTED, AFTER_NESTED),
+}
+"""Of each job: its steps, and which must be done before which."""
 
 
 class State(TypedDict, total=False):
@@ -52,6 +60,10 @@ def _hold(place: str) -> None:
         while not os.path.exists(f"{os.environ['JOURNAL']}.go"):
             time.sleep(0.005)
 
+
+if "import" in os.environ.get("HOLD", "").split(","):
+    with open(f"{os.environ['JOURNAL']}.import", "w"):
+        _hold("import")
 
 chain = Workflow("chain", State)
 for _name in CHAIN:
