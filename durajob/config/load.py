@@ -40,7 +40,6 @@ _LATER = {
     Defaults: ("lock", "missed", "catchup", "notify", "overlap", "retention", "timezone"),
     WorkflowSpec: ("compensate", "lock", "notify", "retention", "schedule", "priority"),
     StepSpec: ("compensate", "isolate", "needs", "run", "timeout"),
-    RetrySpec: ("on_exit",),
 }
 """Keys of later versions: whoever writes one is told so, rather than that it is unknown."""
 
@@ -59,7 +58,7 @@ _KINDS = {
 }
 """Python's and msgspec's names of types, as someone who writes TOML knows them."""
 
-_ON_EXAMPLE = 'for example on = ["ConnectionError", "package.errors:Throttled"]'
+_ON_EXAMPLE = 'for example on = ["ConnectionError", "package.errors:Throttled"], or on_exit = [75]'
 _CHOICES = {"on_busy": get_args(OnBusy), "on_change": get_args(OnChange)}
 
 
@@ -119,7 +118,7 @@ def retry_numbers(*given: RetryNumbers) -> dict[str, Any]:
         if (value := getattr(each, key)) is not None
     }
     if "max_wait" not in numbers and "wait" in numbers:
-        numbers["max_wait"] = max(numbers["wait"], RetryPolicy(on=()).max_wait)
+        numbers["max_wait"] = max(numbers["wait"], RetryPolicy().max_wait)
     return numbers
 
 
@@ -138,8 +137,9 @@ def step_policies(defaults: Defaults, spec: WorkflowSpec) -> dict[str, StepPolic
 
 
 def _retry_policy(defaults: Defaults, said: RetrySpec) -> RetryPolicy:
-    on = (said.on,) if isinstance(said.on, str) else tuple(said.on)
-    return RetryPolicy(**retry_numbers(defaults.retry, said), on=on)
+    on = (said.on,) if isinstance(said.on, str) else tuple(said.on or ())
+    codes = (said.on_exit,) if isinstance(said.on_exit, int) else tuple(said.on_exit or ())
+    return RetryPolicy(**retry_numbers(defaults.retry, said), on=on, on_exit=codes)
 
 
 def _lock_policy(said: str | LockSpec) -> LockPolicy:
@@ -176,7 +176,7 @@ def _workflow(document: Document, name: str, table: object, defaults: Defaults) 
             _check_lock(document, (*key, "steps", step, "lock"), step_spec.lock)
         if step_spec.retry is not None:
             within = (*key, "steps", step, "retry")
-            _check_on(document, (*within, "on"), step_spec.retry)
+            _check_on(document, within, step_spec.retry)
             _check_waits(document, within, defaults.retry, step_spec.retry)
     return spec
 
@@ -189,15 +189,17 @@ def _check_lock(document: Document, key: _Key, lock: str | LockSpec) -> None:
 
 def _check_on(document: Document, key: _Key, retry: RetrySpec) -> None:
     """The grammar only: what the names lead to is known when the workflow is loaded."""
-    names = [retry.on] if isinstance(retry.on, str) else retry.on
-    if not names:
-        raise document.error(key, "is empty", hint=_ON_EXAMPLE)
-    for name in names:
+    if retry.on is None and retry.on_exit is None:
+        raise document.error(key, "does not say what to retry on", hint=_ON_EXAMPLE)
+    for name, said in (("on", retry.on), ("on_exit", retry.on_exit)):
+        if said == []:
+            raise document.error((*key, name), "is empty", hint=_ON_EXAMPLE)
+    for name in [retry.on] if isinstance(retry.on, str) else retry.on or ():
         try:
             parse_target(name if ":" in name else f"builtins:{name}")
         except ValueError as error:
             problem = f"{name!r} names no exception class"
-            raise document.error(key, problem, hint=_ON_EXAMPLE) from error
+            raise document.error((*key, "on"), problem, hint=_ON_EXAMPLE) from error
 
 
 def _check_waits(document: Document, key: _Key, *given: RetryNumbers) -> None:
@@ -208,6 +210,13 @@ def _check_waits(document: Document, key: _Key, *given: RetryNumbers) -> None:
             key,
             f"wait is longer than max_wait ({format_duration(wait)}, {format_duration(max_wait)})",
             hint="give a max_wait that is at least as long",
+        )
+    total = numbers.get("total", math.inf)
+    if numbers.get("wait", RetryPolicy().wait) > total:
+        raise document.error(
+            key,
+            f"total ({format_duration(total)}) is over before the second attempt",
+            hint="give a total that is longer than wait",
         )
 
 
@@ -264,7 +273,7 @@ def _refuse_unknown(
                 "not supported by this version yet",
                 hint=f"remove it; known here: {', '.join(known)}",
             )
-        if spec is RetryNumbers and name == "on":
+        if spec is RetryNumbers and name in ("on", "on_exit"):
             raise document.error(
                 (*key, name),
                 "what to retry on is said by each step",
@@ -297,8 +306,6 @@ def _size(value: object) -> int:
 def _plain(said: str, key: str) -> tuple[str, str | None]:
     """msgspec's sentence about ``key`` in the words of someone who writes TOML, and a hint."""
     if missing := re.fullmatch(r"Object missing required field `(\w+)`", said):
-        if missing[1] == "on":
-            return "does not say what to retry on", _ON_EXAMPLE
         example = 'lock = "payments"' if missing[1] == "name" else 'graph = "./file.py:name"'
         return f"{missing[1]} is missing", f"for example {example}"
     if wrong := re.fullmatch(r"Expected `(.+)`, got `(\w+)`", said):

@@ -28,6 +28,7 @@ MaxResumes = Annotated[int, Meta(ge=0, le=1_000_000)]
 MaxCrashes = Annotated[int, Meta(ge=1, le=1_000_000)]
 MaxRunning = Annotated[int, Meta(ge=1, le=10_000)]
 Concurrency = Annotated[int, Meta(ge=1, le=1000)]
+ExitCode = Annotated[int, Meta(ge=1, le=255)]
 Holders = Annotated[int, Meta(ge=1, le=MAX_HOLDERS)]
 OnBusy = Literal["fail", "skip", "wait"]
 OnChange = Literal["refuse", "accept"]
@@ -41,12 +42,14 @@ class RetryNumbers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     factor: Factor | None = None
     max_wait: Duration | None = None
     jitter: bool | None = None
+    total: Duration | None = None
 
 
 class RetrySpec(RetryNumbers, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A step's retry: what to retry on is always said."""
 
-    on: str | list[str]
+    on: str | list[str] | None = None
+    on_exit: ExitCode | list[ExitCode] | None = None
 
 
 class LockSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

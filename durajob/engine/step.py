@@ -282,6 +282,9 @@ class _Attempts:
         held.callback(turn.leave)
         return None
 
+    def _has_total(self) -> bool:
+        return self._policy.retry is not None and self._policy.retry.total is not None
+
     def _most(self) -> int | None:
         retry = self._policy.retry
         return (
@@ -306,7 +309,8 @@ class _Attempts:
             return  # the store's own trouble is not the step's
         used = attempt.number - run.ledger.past(place).spent
         final = isinstance(error, StepFault)
-        self.retry_in = None if final else plan(self._policy.retry, error, used)
+        since = run.ledger.since_first(place) if self._has_total() else 0.0
+        self.retry_in = None if final else plan(self._policy.retry, error, used, since)
         trace = run.output.masked("".join(traceback.format_exception(error)))
         context.log.write(trace, "durajob")
         told = StepError(

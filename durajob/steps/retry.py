@@ -6,10 +6,7 @@ that was killed during attempt 2 of 5, or while it waited for it, goes on from t
 
 from __future__ import annotations
 
-import importlib
 import random
-from collections.abc import Callable
-from functools import lru_cache
 from typing import Protocol
 
 from durajob.policies import RetryPolicy
@@ -46,24 +43,54 @@ def run_with_retries(attempts: Try) -> object:
     return loop(attempts.run)
 
 
-def plan(policy: RetryPolicy | None, error: BaseException, used: int) -> float | None:
-    """Seconds until the next attempt after the ``used``-th failed so; None for no further."""
+def plan(
+    policy: RetryPolicy | None, error: BaseException, used: int, since_first: float = 0.0
+) -> float | None:
+    """Seconds until the next attempt after the ``used``-th failed so; None for no further.
+
+    ``since_first``: seconds since the first of these attempts began.
+    """
     if policy is None or used >= policy.attempts or not is_retried(policy, error):
         return None
-    return wait_before(policy, used + 1)
+    wait = wait_before(policy, used + 1)
+    if policy.total is not None and since_first + wait > policy.total:
+        return None
+    return wait
 
 
 def is_retried(policy: RetryPolicy, error: BaseException) -> bool:
-    """Whether the policy says to try again after this error."""
+    """Whether the policy says to try again after this error.
+
+    A predicate that itself fails says no, and a note on the error tells so.
+    """
+    if policy.on_exit and exit_code(error) in policy.on_exit:
+        return True
     for what in policy.on:
-        if isinstance(what, str):
-            what = resolve(what)
+        assert not isinstance(what, str), "names are looked up when the workflow is loaded"
         if isinstance(what, type):
             if isinstance(error, what):
                 return True
-        elif what(error):
-            return True
+            continue
+        try:
+            if what(error):
+                return True
+        except Exception as wrong:
+            name = getattr(what, "__qualname__", repr(what))
+            error.add_note(f"not retried: predicate {name} raised {type(wrong).__name__}: {wrong}")
     return False
+
+
+def exit_code(error: BaseException) -> int | None:
+    """The exit code that an error tells of: a program's, or that of a ``sys.exit()``.
+
+    A program that a signal ended has 128 and the signal's number, as in a shell.
+    """
+    code = error.code if isinstance(error, SystemExit) else getattr(error, "returncode", None)
+    if isinstance(error, SystemExit) and not isinstance(code, int):
+        return 0 if code is None else 1
+    if not isinstance(code, int):
+        return None
+    return code if code >= 0 else 128 - code
 
 
 def wait_before(policy: RetryPolicy, attempt: int) -> float:
@@ -75,20 +102,3 @@ def wait_before(policy: RetryPolicy, attempt: int) -> float:
         wait = policy.max_wait
     wait = min(wait, policy.max_wait)
     return wait * random.uniform(0.5, 1.0) if policy.jitter else wait
-
-
-@lru_cache
-def resolve(name: str) -> type[BaseException] | Callable[[BaseException], bool]:
-    """The exception class that ``ConnectionError`` or ``module:Class`` names.
-
-    Raises:
-        ValueError: when it names nothing, or something else.
-    """
-    module, _, attribute = name.rpartition(":")
-    try:
-        found = getattr(importlib.import_module(module or "builtins"), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"{name!r} names no exception: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, BaseException)):
-        raise ValueError(f"{name!r} is no exception class")
-    return found

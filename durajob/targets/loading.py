@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -170,7 +170,9 @@ def _resolved(definition: Definition, step: str, policy: StepPolicy) -> StepPoli
     return replace(policy, retry=replace(policy.retry, on=on))
 
 
-def _exception(definition: Definition, step: str, name: str) -> type[BaseException]:
+def _exception(
+    definition: Definition, step: str, name: str
+) -> type[BaseException] | Callable[[BaseException], object]:
     if ":" in name:
         try:
             found = import_target(parse_target(name), definition.base)
@@ -181,6 +183,8 @@ def _exception(definition: Definition, step: str, name: str) -> type[BaseExcepti
     # A KeyboardInterrupt or SystemExit means stop, whatever a policy says.
     if isinstance(found, type) and issubclass(found, Exception):
         return found
+    if ":" in name and callable(found) and not isinstance(found, type):
+        return found  # type: ignore[no-any-return] # a predicate; what it takes is its business
     near = None if ":" in name else nearest(name, _BUILTIN_EXCEPTIONS)
     hint = f"did you mean {near!r}?" if near else None
     raise _no_exception(definition, step, name, "is no exception class", hint)

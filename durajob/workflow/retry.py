@@ -5,9 +5,9 @@ from __future__ import annotations
 import builtins
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from durajob.durations import parse_duration
 from durajob.errors import ConfigError
@@ -16,14 +16,17 @@ from durajob.policies import RetryPolicy
 MAX_ATTEMPTS = 1000
 MAX_FACTOR = 100.0
 
-type_or_name = type[BaseException] | str
+What = type[BaseException] | Callable[[BaseException], object] | str
 
 
 class Retry(TypedDict, total=False):
-    """How a step is tried again. ``on`` must be said: no error is retried by default."""
+    """How a step is tried again. ``on`` or ``on_exit`` must be said: nothing is retried unasked."""
 
-    on: Required[type_or_name | Sequence[type_or_name]]
-    """What is worth another attempt: exception classes, names of builtin ones, "module:Class"."""
+    on: What | Sequence[What]
+    """What is worth another attempt: exception classes, functions that take the error and say
+    whether it is, or names of either: that of a builtin one, "module:name"."""
+    on_exit: int | Sequence[int]
+    """Exit codes, 1 to 255, of a program (CalledProcessError) or of sys.exit()."""
     attempts: int
     """All tries together, the first included; 3 unless said."""
     wait: str | float
@@ -34,6 +37,8 @@ class Retry(TypedDict, total=False):
     """No wait is longer; 5m unless said."""
     jitter: bool
     """Whether each wait is cut by a random part of up to a half; true unless said."""
+    total: str | float
+    """No attempt begins later than so long after the first one began; no limit unless said."""
 
 
 def parse_retry(retry: Mapping[str, Any], *, where: str) -> RetryPolicy:
@@ -51,20 +56,24 @@ def parse_retry(retry: Mapping[str, Any], *, where: str) -> RetryPolicy:
     for key in retry:
         if key not in known:
             raise ConfigError(f"{where}: unknown key {key!r} in retry", hint=_nearest(key, known))
-    if "on" not in retry:
+    if "on" not in retry and "on_exit" not in retry:
         raise ConfigError(
             f"{where}: retry says no 'on'",
             hint="name the exceptions that are worth another attempt, as in "
             '"on": ConnectionError or "on": [TimeoutError, "billing.errors:Throttled"]',
         )
-    given: dict[str, Any] = {"on": _exceptions(retry["on"], where)}
+    given: dict[str, Any] = {}
+    if "on" in retry:
+        given["on"] = _exceptions(retry["on"], where)
+    if "on_exit" in retry:
+        given["on_exit"] = _exit_codes(retry["on_exit"], where)
     if "attempts" in retry:
         given["attempts"] = _attempts(retry["attempts"], where)
     if "factor" in retry:
         given["factor"] = _factor(retry["factor"], where)
     if "jitter" in retry:
         given["jitter"] = _flag(retry["jitter"], where)
-    for key in ("wait", "max_wait"):
+    for key in ("wait", "max_wait", "total"):
         if key in retry:
             given[key] = _seconds(retry[key], f"{where}: retry {key!r}")
     policy = RetryPolicy(**given)
@@ -72,17 +81,19 @@ def parse_retry(retry: Mapping[str, Any], *, where: str) -> RetryPolicy:
         if "max_wait" in retry:
             raise ConfigError(f"{where}: retry 'wait' is longer than 'max_wait'")
         policy = RetryPolicy(**given, max_wait=policy.wait)
+    if policy.total is not None and policy.wait > policy.total:
+        raise ConfigError(f"{where}: retry 'total' is over before the second attempt")
     return policy
 
 
-def _exceptions(on: object, where: str) -> tuple[type_or_name, ...]:
+def _exceptions(on: object, where: str) -> tuple[What, ...]:
     each = list(on) if isinstance(on, (list, tuple, set, frozenset)) else [on]
     if not each:
         raise ConfigError(f"{where}: retry 'on' is empty", hint="leave retry out altogether")
     return tuple(_exception(one, where) for one in each)
 
 
-def _exception(one: object, where: str) -> type_or_name:
+def _exception(one: object, where: str) -> What:
     # Only Exception: a KeyboardInterrupt or SystemExit means stop, whatever a policy says.
     if isinstance(one, type) and issubclass(one, Exception):
         return one
@@ -92,10 +103,25 @@ def _exception(one: object, where: str) -> type_or_name:
         builtin = getattr(builtins, one, None)
         if isinstance(builtin, type) and issubclass(builtin, Exception):
             return one
+    if callable(one) and not isinstance(one, type):
+        return one
     raise ConfigError(
         f"{where}: retry 'on' names {one!r}, which is no exception class",
         hint='give a class, the name of a builtin exception, or "module:Class"',
     )
+
+
+def _exit_codes(on_exit: object, where: str) -> tuple[int, ...]:
+    many = isinstance(on_exit, (list, tuple, set, frozenset))
+    codes: list[Any] = list(on_exit) if many else [on_exit]  # type: ignore[call-overload]
+    for code in codes:
+        if isinstance(code, bool) or not isinstance(code, int) or not 1 <= code <= 255:
+            raise ConfigError(
+                f"{where}: retry 'on_exit' has {code!r}, not a whole number from 1 to 255"
+            )
+    if not codes:
+        raise ConfigError(f"{where}: retry 'on_exit' is empty", hint="leave it out")
+    return tuple(codes)
 
 
 def _attempts(value: object, where: str) -> int:

@@ -129,6 +129,7 @@ def test_every_status_is_described() -> None:
         ("defaults", specs.Defaults),
         ("workflows", specs.WorkflowSpec),
         ("steps", specs.StepSpec),
+        ("lock", specs.LockSpec),
         ("retry", specs.RetrySpec),
     ],
 )

@@ -276,6 +276,11 @@ def test_a_wait_longer_than_the_usual_limit_lifts_it() -> None:
         ({"on": OSError, "wait": float("inf")}, "not a wait"),
         ({"on": OSError, "wait": "2m", "max_wait": "1m"}, "longer than 'max_wait'"),
         ({"on": OSError, "jitter": 1}, "not True or False"),
+        ({"on_exit": []}, "'on_exit' is empty"),
+        ({"on_exit": [0]}, "from 1 to 255"),
+        ({"on_exit": True}, "from 1 to 255"),
+        ({"on": OSError, "total": -1}, "not a wait"),
+        ({"on": OSError, "wait": "2s", "total": "1s"}, "is over before the second attempt"),
         ("often", "not a dict"),
     ],
 )
