@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from durajob.errors import ApprovalExpired
+    from durajob.steps.approval import approval
     from durajob.steps.lock import LockTimeout, lock
     from durajob.steps.once import idempotency_key, once
     from durajob.steps.progress import progress
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "ApprovalExpired",
     "LockTimeout",
     "Workflow",
     "__version__",
+    "approval",
     "idempotency_key",
     "lock",
     "once",
@@ -31,8 +35,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ApprovalExpired": "durajob.errors",
     "LockTimeout": "durajob.steps.lock",
     "Workflow": "durajob.workflow",
+    "approval": "durajob.steps.approval",
     "idempotency_key": "durajob.steps.once",
     "lock": "durajob.steps.lock",
     "once": "durajob.steps.once",

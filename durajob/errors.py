@@ -9,14 +9,19 @@ these at the boundary where they are met, always ``raise … from`` their cause.
     DurajobError
     ├── UsageError                 2   usage
     │   ├── InvalidThreadId            invalid_thread_id
-    │   └── AmbiguousThread            ambiguous_thread
+    │   ├── AmbiguousThread            ambiguous_thread
+    │   └── AmbiguousQuestion          ambiguous_question
     ├── InputError                65   bad_input
     │   ├── InputDiffers               input_differs
+    │   ├── AnswerUnfit                answer_unfit
+    │   ├── AnswerDiffers              answer_differs
+    │   ├── QuestionExpired            question_expired
     │   └── DefinitionChanged          definition_changed
     ├── NotFound                  66   not_found
     │   ├── WorkflowNotFound           workflow_not_found
     │   ├── ThreadNotFound             thread_not_found
     │   ├── StepNotFound               step_not_found
+    │   ├── QuestionNotFound           question_not_found
     │   ├── InputFileNotFound          input_file_not_found
     │   └── EnvironmentGone            environment_gone
     ├── StoreError                69   store_unavailable
@@ -39,6 +44,7 @@ these at the boundary where they are met, always ``raise … from`` their cause.
         ├── CrashLoop                  crash_loop
         ├── ResultNotStorable          result_not_storable
         ├── EffectInDoubt              effect_in_doubt
+        ├── ApprovalExpired            approval_expired
         ├── UnusableResult             unusable_result
         └── UnknownNextStep            unknown_next_step
 """
@@ -79,6 +85,12 @@ class AmbiguousThread(UsageError):
     code = "ambiguous_thread"
 
 
+class AmbiguousQuestion(UsageError):
+    """More than one question of the thread could be meant."""
+
+    code = "ambiguous_question"
+
+
 class InputError(DurajobError):
     """The input is not a JSON object that durajob can take."""
 
@@ -90,6 +102,24 @@ class InputDiffers(InputError):
     """The thread was started with other input."""
 
     code = "input_differs"
+
+
+class AnswerUnfit(InputError):
+    """The answer does not fit what was asked."""
+
+    code = "answer_unfit"
+
+
+class AnswerDiffers(InputError):
+    """The question was answered otherwise."""
+
+    code = "answer_differs"
+
+
+class QuestionExpired(InputError):
+    """The time for an answer is over."""
+
+    code = "question_expired"
 
 
 class DefinitionChanged(InputError):
@@ -121,6 +151,12 @@ class StepNotFound(NotFound):
     """There is no such step."""
 
     code = "step_not_found"
+
+
+class QuestionNotFound(NotFound):
+    """The thread asks no such question."""
+
+    code = "question_not_found"
 
 
 class InputFileNotFound(NotFound):
@@ -259,6 +295,12 @@ class EffectInDoubt(StepFault):
     """An effect was begun before a crash, and whether it was done is not known."""
 
     code = "effect_in_doubt"
+
+
+class ApprovalExpired(StepFault):
+    """Nobody has answered in time."""
+
+    code = "approval_expired"
 
 
 class UnusableResult(StepFault):

@@ -131,6 +131,21 @@ class LockWait(NamedTuple):
     holders: tuple[LockHolder, ...]
 
 
+class Asked(NamedTuple):
+    """A question of a thread, open or not, as whoever answers must know it."""
+
+    id: str
+    step: str
+    prompt: Any
+    schema: dict[str, Any] | None
+    asked_at: int
+    expires_at: int | None
+    status: str  # open, answered, expired
+    answer: Any
+    answered_at: int | None
+    answered_by: str | None
+
+
 class Thread(NamedTuple):
     """One durable execution of a workflow, as read at one instant."""
 
@@ -152,6 +167,7 @@ class Thread(NamedTuple):
     wake_at: int | None = None
     slot: str | None = None
     parent: str | None = None
+    due: bool = False  # it waits, but need not: something was answered, or a time has come
     state: Mapping[str, Any] | None = None  # None where it was not asked for
     steps: tuple[Step, ...] | None = None  # None where it was not asked for
     waiting_for_locks: tuple[LockWait, ...] = ()  # empty where it was not asked for
@@ -195,6 +211,15 @@ class ThreadList(Result):
     store: str  # its URL, for the line that says where was looked
     exists: bool = True  # False when there is no store yet
     more: bool = False  # whether --limit cut the list
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Approvals(Result):
+    """The answer to ``approvals``."""
+
+    threads: Sequence[Thread]  # that wait for a person, newest first
+    store: str
+    exists: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -60,7 +60,9 @@ def _load(name: str, verb: Verb) -> Any:
     module = import_module(f"durajob.cli.{verb.module}")
     app = typer.Typer(**_PLAIN)
     examples = "\n".join(f"  {example}" for example in verb.examples)
-    app.command(name, help=verb.help, epilog=f"\b\nExamples:\n{examples}")(module.command)
+    kind = getattr(module, "Command", None)
+    epilog = f"\b\nExamples:\n{examples}"
+    app.command(name, cls=kind, help=verb.help, epilog=epilog)(module.command)
     return typer.main.get_command(app)
 
 

@@ -52,6 +52,19 @@ VERBS: dict[str, Verb] = {
             "durajob logs nightly-2026-11-22 -f",
         ),
     ),
+    "answer": Verb(
+        "answer",
+        "Answer what a thread asks, and go on with it.",
+        (
+            "durajob answer invoices-2026-11 yes",
+            "durajob answer invoices-2026-11 '{\"amount\": 40}' --no-resume",
+        ),
+    ),
+    "approvals": Verb(
+        "approvals",
+        "List the threads that wait for a person, with what they ask.",
+        ("durajob approvals", "durajob approvals --json"),
+    ),
     "workflows": Verb(
         "workflows",
         "List the workflows that can be started.",

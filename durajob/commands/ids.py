@@ -18,3 +18,16 @@ def resume_command(thread: Thread) -> str:
     error = thread.error if thread.status is ThreadStatus.FAILED else None
     loops = error is not None and error.type == CrashLoop.__name__
     return f"durajob resume {thread.thread}" + (" --reset-resumes" if loops else "")
+
+
+def way_on(thread: Thread) -> str:
+    """What a person would type to have a thread go on that is not driven."""
+    if not thread.waiting_for or thread.due:
+        return resume_command(thread)
+    return answer_command(thread)
+
+
+def answer_command(thread: Thread) -> str:
+    """What a person would type to answer the first of the thread's questions."""
+    which = f" --question {thread.waiting_for[0].id}" if thread.waiting_for[1:] else ""
+    return f"durajob answer {thread.thread} VALUE{which}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from durajob import clock
-from durajob.commands.ids import resume_command
+from durajob.commands.ids import resume_command, way_on
 from durajob.config.settings import Settings
 from durajob.durations import parse_duration
 from durajob.errors import Busy, UsageError
@@ -76,7 +76,7 @@ def run_existing(
 ) -> ThreadResult:
     """Resume a thread that is neither completed nor cancelled."""
     thread = row["thread"]
-    if row["status"] == "waiting":
+    if row["status"] == "waiting" and not row["due"]:
         return shown(thread, settings, notes=("it waits for an answer; nothing was run",))
     if options.epoch not in (None, row["epoch"]):
         return _claimed_since(thread, settings)
@@ -177,13 +177,12 @@ def shown(
         found = reader.find(thread, whole=True)
     assert found is not None, "a thread that was just driven is in the store"
     status, error = _verdict(found, timed_out)
-    again = resume_command(found)
     return ThreadResult(
         thread=found,
         exit_status=status,
         error=error,
         notes=notes,
-        next_command=None if found.status.is_final else again,
+        next_command=None if found.status.is_final else way_on(found),
         abandoned=abandoned,
     )
 
@@ -214,13 +213,7 @@ def _verdict(thread: Thread, timed_out: bool) -> tuple[int, ErrorInfo | None]:
     if status is ThreadStatus.CANCELLED:
         return 4, ErrorInfo(code="cancelled", message=f"thread {name} was cancelled; it is final")
     if status is ThreadStatus.WAITING:
-        prompt = thread.waiting_for[0].prompt if thread.waiting_for else None
-        return 3, ErrorInfo(
-            code="waiting",
-            message=f"thread {name} waits for an answer"
-            + ("" if prompt is None else f": {str(prompt)[:200]}"),
-            hint=f"durajob status {name}",
-        )
+        return 3, ErrorInfo(code="waiting", message=_asks(thread), hint=way_on(thread))
     if status is ThreadStatus.SLEEPING:
         wake = clock.to_rfc3339(thread.wake_at)
         return 3, ErrorInfo(code="sleeping", message=f"thread {name} sleeps until {wake}")
@@ -229,6 +222,16 @@ def _verdict(thread: Thread, timed_out: bool) -> tuple[int, ErrorInfo | None]:
             code="stopped", message=f"thread {name} was stopped between steps", hint=again
         )
     return 75, ErrorInfo(code="busy", message=f"thread {name} is {status.value}", hint=again)
+
+
+def _asks(thread: Thread) -> str:
+    asked = thread.waiting_for
+    if not asked:
+        return f"thread {thread.thread} was answered, and can go on"
+    prompt = asked[0].prompt
+    text = " ".join((prompt if isinstance(prompt, str) else json.dumps(prompt)).split())
+    more = f" (and {len(asked) - 1} more)" if asked[1:] else ""
+    return f"thread {thread.thread} waits for an answer: {text[:200]}{more}"
 
 
 def _failure(thread: Thread) -> str:

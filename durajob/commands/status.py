@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durajob.commands.ids import check_thread_id, resume_command
+from durajob.commands.ids import check_thread_id, way_on
 from durajob.config.settings import Settings
 from durajob.errors import NoStore, ThreadNotFound
 from durajob.model import Overview, ThreadResult, ThreadStatus
@@ -36,6 +36,5 @@ def status(thread: str | None, *, settings: Settings) -> ThreadResult | Overview
             return Overview(counts=counts, attention=(), store=settings.store.url, exists=False)
         raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
     assert found is not None, "it was just resolved"
-    again = resume_command(found)
     resumable = not found.status.is_final and found.status is not ThreadStatus.RUNNING
-    return ThreadResult(thread=found, next_command=again if resumable else None)
+    return ThreadResult(thread=found, next_command=way_on(found) if resumable else None)

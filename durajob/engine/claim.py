@@ -76,7 +76,9 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
     row = _row(request.thread, writer)
     _take_lock(request, writer, row["id"], observer, drain)
     row = _row(request.thread, writer, checked=True)
-    if row["status"] in ("completed", "cancelled", "waiting"):
+    if row["status"] in ("completed", "cancelled"):
+        return None
+    if row["status"] == "waiting" and not row["due"]:
         return None
     if request.epoch not in (None, row["epoch"]):
         return None

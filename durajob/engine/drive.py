@@ -9,7 +9,6 @@ also empty when a step to come was renamed or a router failed.
 from __future__ import annotations
 
 import gc
-import json
 import os
 import threading
 import traceback
@@ -32,6 +31,7 @@ from durajob.engine.crashes import Guard
 from durajob.engine.graph import Check
 from durajob.engine.output import Output
 from durajob.engine.pool import Drained, Pool
+from durajob.engine.questions import Questions
 from durajob.engine.signals import Drain, before_abort
 from durajob.engine.step import SUBMIT, Around, Run, StepRunnable, around, place_of
 from durajob.engine.waits import wakes_soon
@@ -45,6 +45,7 @@ from durajob.store.effects import EffectBook
 from durajob.store.ended import leave_word
 from durajob.store.ledger import Ledger
 from durajob.store.logs import GRAPH, MAX_SIZE, AttemptLog
+from durajob.store.questions import QuestionBook
 from durajob.store.saver import Progress, Saver
 from durajob.targets import Loaded
 
@@ -103,6 +104,7 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
         thread=job.thread,
         ledger=ledger,
         effects=EffectBook(job.door),
+        questions=Questions(QuestionBook(job.door, job.superstep), job.thread),
         progress=progress,
         observer=observer,
         drain=drain,
@@ -202,9 +204,17 @@ def _run_graph(job: Job, run: Run) -> Outcome:
     run.drain.on_request(control.request_drain)
     given = dict(job.input) if job.pointer is None else None
     error = _stream(job, run, compiled, given, control)
-    while error is None and wakes_soon(run):
+    while error is None and _can_go_on(run):
         error = _stream(job, run, compiled, None, control)
     return _finish(run, error)
+
+
+def _can_go_on(run: Run) -> bool:
+    """Whether, once nothing of the graph could run, something can now."""
+    if run.questions.answered_meanwhile():
+        run.sleeps.clear()
+        return True
+    return wakes_soon(run)
 
 
 def _stream(
@@ -238,9 +248,10 @@ def _finish(run: Run, error: BaseException | None) -> Outcome:
         run.ledger.finish("stopped")
         return Outcome(status=ThreadStatus.STOPPED, timed_out=run.drain.reason == "timeout")
     wake_at = min(run.sleeps, default=None)
-    if run.questions:
-        asked = json.dumps(run.questions, default=repr)
-        run.ledger.finish("waiting", waiting=asked, wake_at=wake_at)
+    if run.questions.open:
+        times = [at for at in (wake_at, run.questions.next_expiry()) if at is not None]
+        asked = run.questions.as_waiting()
+        run.ledger.finish("waiting", waiting=asked, wake_at=min(times, default=None))
         return Outcome(status=ThreadStatus.WAITING)
     if wake_at is not None and run.drain.requested:
         run.ledger.finish("stopped")

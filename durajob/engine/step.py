@@ -8,6 +8,7 @@ the step is called again on resume, and the ledger answers without running it.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import threading
 import traceback
@@ -19,7 +20,7 @@ from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
-from langgraph.errors import GraphBubbleUp, GraphInterrupt
+from langgraph.errors import GraphBubbleUp
 
 from durajob import clock
 from durajob.engine.crashes import Guard, told
@@ -28,6 +29,7 @@ from durajob.engine.graph import Check
 from durajob.engine.output import Output
 from durajob.engine.pipes import Pipe
 from durajob.engine.pool import Drained
+from durajob.engine.questions import Questions
 from durajob.engine.shortcuts import spare
 from durajob.engine.signals import Drain
 from durajob.engine.values import to_store
@@ -43,7 +45,7 @@ from durajob.events import (
 )
 from durajob.model import AttemptStatus, StepError, StepProgress
 from durajob.policies import StepPolicy
-from durajob.steps.context import Leave, current
+from durajob.steps.context import Leave, Unanswered, current
 from durajob.steps.lock import LockTimeout
 from durajob.steps.retry import plan, run_with_retries
 from durajob.store.effects import EffectBook
@@ -78,6 +80,7 @@ class Run:
     thread: str
     ledger: Ledger
     effects: EffectBook
+    questions: Questions
     progress: Progress
     observer: Observer
     drain: Drain
@@ -87,7 +90,6 @@ class Run:
     serde: Any = None  # set once the graph is compiled: it allows the types of its state
     failures: dict[int, StepError] = field(default_factory=dict)  # by the exception's id
     handles_errors: bool = False  # whether the graph has error handlers
-    questions: list[dict[str, Any]] = field(default_factory=list)  # as Waiting has them
     sleeps: list[int] = field(default_factory=list)  # when steps that were left wake again
 
     @property
@@ -127,6 +129,8 @@ class StepRunnable(Runnable[Any, Any]):
         run.progress.in_ledger.add(config["configurable"]["__pregel_task_id"])
         if run.ledger.has(place.key):
             return run.serde.loads_typed(run.ledger.recall(place.key))
+        if run.questions.waits(place):
+            raise run.questions.leave(place)
         if run.guard is not None:
             self._refuse_crash_loop(run.guard, place)
         attempts = _Attempts(run, place, self._policy, self._check, self._call, input, config)
@@ -231,16 +235,14 @@ class _Attempts:
             try:
                 if refusal is not None:
                     raise refusal
-                result = self._call(self._state, self._config)
+                result = run.questions.call(place, self._call, self._state, self._config)
                 self._check(result)
                 stored = to_store(run.serde, f"step {place.step}", result)
-            except GraphBubbleUp as bubble:
+            except Unanswered:
                 run.ledger.forget(attempt)
-                if isinstance(bubble, GraphInterrupt):
-                    run.questions += [
-                        {"id": one.id, "step": place.step, "prompt": one.value}
-                        for one in bubble.args[0]
-                    ]
+                raise run.questions.leave(place) from None
+            except GraphBubbleUp:
+                run.ledger.forget(attempt)
                 raise
             except Leave as leave:
                 run.ledger.forget(attempt)
@@ -345,7 +347,8 @@ class _Context(Waits):
         self.thread = run.thread
         self.step = attempt.place.step
         self.attempt = attempt.number
-        self._effects = Effects(run.effects, attempt, run.serde)
+        self._effects = Effects(run.effects, run.questions, attempt, run.serde)
+        self._approvals = itertools.count(1)
         self._run = run
         self._attempt = attempt
         self._shown = self._stored = 0.0
@@ -409,6 +412,23 @@ class _Context(Waits):
 
     def fail_effect(self, name: str, /) -> None:
         self._effects.fail(name)
+
+    def ask(
+        self,
+        prompt: Any,
+        schema: dict[str, Any] | None,
+        expires: float | None,
+        on_expiry: dict[str, Any] | None,
+        /,
+    ) -> Any:
+        return self._run.questions.ask(
+            self._attempt.place,
+            f"approval:{next(self._approvals)}",
+            prompt,
+            schema=schema,
+            expires=expires,
+            on_expiry=on_expiry,
+        )
 
     def close(self) -> None:
         """The attempt has ended."""

@@ -157,7 +157,7 @@ def wakes_soon(run: Run) -> bool:
 
     Then wait for it, and the graph is to be run on.
     """
-    if not run.sleeps or run.questions:
+    if not run.sleeps or run.questions.open:
         return False
     left = (min(run.sleeps) - clock.now()) / 1e6
     if left > SHORT_SLEEP:

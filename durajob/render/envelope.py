@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from durajob import clock
 from durajob.model import (
+    Approvals,
     ErrorInfo,
     LockWait,
     Overview,
@@ -92,6 +93,9 @@ def _data(result: Result) -> Any:
             "threads": [_thread(thread, whole=False) for thread in result.attention],
             "store": result.store,
         }
+    if isinstance(result, Approvals):
+        threads = [_thread(thread, whole=False) for thread in result.threads]
+        return {"threads": threads, "store": result.store}
     from durajob.catalogue import Health, Initialised, Workflows
     from durajob.recovery import Recovery
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from durajob import clock
 from durajob.durations import format_duration
 from durajob.model import (
+    Approvals,
     AttemptStatus,
     LockWait,
     Overview,
@@ -83,6 +84,8 @@ def pages(result: Result, *, now: int, terminal: bool) -> list[Block]:
         return [_thread_grid(result.threads, now, terminal)] if result.threads else []
     if isinstance(result, Overview):
         return _overview(result, now, terminal)
+    if isinstance(result, Approvals):
+        return [_question_grid(result.threads, now, terminal)] if result.threads else []
     from durajob.catalogue import Health, Initialised, Workflows
     from durajob.recovery import Recovery
 
@@ -277,6 +280,36 @@ def _thread_row(thread: Thread, now: int, terminal: bool) -> list[Cell]:
         Cell(text=updated),
         _what(thread),
     ]
+
+
+def _question_grid(threads: Sequence[Thread], now: int, terminal: bool) -> Grid:
+    columns = (
+        Column(title="thread", least=31),
+        Column(title="question"),
+        Column(title="step", least=8),
+        Column(title="expires", right=True),
+        Column(title="what", least=12),
+    )
+    return Grid(
+        columns=columns,
+        rows=[
+            [
+                Cell(text=one_line(thread.thread), style=marks.TITLE),
+                Cell(text=one_line(asked.id)),
+                Cell(text=one_line(asked.step)),
+                Cell(text=_expiry(asked.expires_at, now, terminal)),
+                Cell(text=_value(asked.prompt), style="magenta"),
+            ]
+            for thread in threads
+            for asked in thread.waiting_for
+        ],
+    )
+
+
+def _expiry(at: int | None, now: int, terminal: bool) -> str:
+    if at is None or not terminal:
+        return _time(at, False)
+    return f"in {age(now, at)}" if at > now else "expired"
 
 
 def _what(thread: Thread) -> Cell:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from durajob import clock
 from durajob.durations import format_duration
 from durajob.model import (
+    Approvals,
     ErrorInfo,
     Overview,
     Result,
@@ -247,12 +248,14 @@ def _invitation(command: str | None) -> str:
 
 def _remarks(result: Result) -> list[str]:
     """What an empty or a cut answer needs to be understood."""
-    if isinstance(result, (ThreadList, Overview)) and not result.exists:
+    if isinstance(result, (ThreadList, Overview, Approvals)) and not result.exists:
         return [f"no store yet at {result.store}"]
     if isinstance(result, ThreadList):
         if not result.threads:
             return [f"no threads in {result.store}"]
         return ["there are more threads; see them with --limit"] if result.more else []
+    if isinstance(result, Approvals) and not result.threads:
+        return ["no thread waits for a person"]
     if isinstance(result, Overview) and not any(result.counts.values()):
         return [f"no threads in {result.store}"]
     from durajob.recovery import Recovery

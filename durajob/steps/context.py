@@ -62,6 +62,21 @@ class StepContext(Protocol):
             Leave: when the thread is to sleep without this process, or to stop.
         """
 
+    def ask(
+        self,
+        prompt: Any,
+        schema: dict[str, Any] | None,
+        expires: float | None,
+        on_expiry: dict[str, Any] | None,
+        /,
+    ) -> Any:
+        """The answer to the step's next question, which expires after so many seconds.
+
+        Raises:
+            Unanswered: when there is none yet.
+            ApprovalExpired: when there was none in time, and ``on_expiry`` has none either.
+        """
+
 
 class Leave(BaseException):
     """Leave the step: its attempt is taken back, and begins from its top another time.
@@ -73,6 +88,10 @@ class Leave(BaseException):
         """``wake_at``: when it is to begin again; None when somebody asked to stop."""
         super().__init__(wake_at)
         self.wake_at = wake_at
+
+
+class Unanswered(Leave):
+    """Leave the step until a person has answered what it asks."""
 
 
 current: ContextVar[StepContext | None] = ContextVar("durajob_step", default=None)

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar, cast, get_args
 
-from durajob.steps.context import StepContext, current
+from durajob.steps.context import Leave, StepContext, current
 
 T = TypeVar("T")
 
-InDoubt = Literal["retry", "fail"]
+InDoubt = Literal["retry", "ask", "fail"]
 _LONGEST_NAME = 200
 
 
@@ -37,7 +37,8 @@ def once(name: str, effect: Callable[..., T], *, in_doubt: InDoubt = "retry") ->
         effect: does it, and returns its result. If it takes an argument without a default, that
             is the idempotency key: the same at every attempt, for the other side to know.
         in_doubt: what to do with an effect that was begun before a crash and not recorded.
-            ``retry`` it with the same key, or ``fail`` the step for good.
+            ``retry`` it with the same key, ``ask`` a person whether it was done, or ``fail`` the
+            step for good.
 
     Raises:
         ValueError: when an argument makes no sense.
@@ -58,7 +59,7 @@ def once(name: str, effect: Callable[..., T], *, in_doubt: InDoubt = "retry") ->
             if inspect.iscoroutine(result):
                 result.close()
                 raise _is_coroutine(name)
-        except Exception:
+        except (Exception, Leave):
             context.fail_effect(name)
             raise
         return cast("T", context.finish_effect(name, result))

@@ -155,6 +155,30 @@ DELETE FROM lock_turns WHERE lock_id = ? AND (seat = ? OR (seat IS NULL AND id <
 TAKE_SEAT = "UPDATE lock_turns SET seat = ?, held_at = ? WHERE id = ?"
 LEAVE_LOCK = "DELETE FROM lock_turns WHERE id = ?"
 
+# A question is asked; a step that runs again may ask the same once more.
+ASK = """
+INSERT INTO questions (thread_id, question, place, superstep, name, step, prompt, schema, asked_at,
+    expires_at, on_expiry, status)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open') ON CONFLICT DO NOTHING"""
+
+# open -> answered, by whoever is first; or, when its time is over, expired or answered so.
+ANSWER = """
+UPDATE questions SET status = 'answered', answer = :answer, answered_at = :now, answered_by = :by
+WHERE thread_id = :id AND question = :question AND status = 'open'
+  AND (expires_at IS NULL OR expires_at > :now)"""
+EXPIRE = """
+UPDATE questions SET status = ?, answer = ?, answered_at = ?
+WHERE thread_id = ? AND question = ? AND status = 'open'"""
+TOUCH = "UPDATE threads SET updated_at = :now WHERE id = :id"
+QUESTIONS_AFTER = """
+SELECT question, place, name, step, prompt, schema, expires_at, on_expiry, status, answer
+FROM questions WHERE thread_id = ? AND superstep >= ? ORDER BY id"""
+QUESTIONS = """
+SELECT question, step, prompt, schema, asked_at, expires_at, status, answer, answered_at,
+       answered_by
+FROM questions WHERE thread_id = ? ORDER BY id"""
+ASKED = "SELECT question, status FROM questions WHERE thread_id = ?"
+
 LATEST_CHECKPOINT = """
 SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ?
 ORDER BY rowid DESC LIMIT 1"""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from durajob import clock
 from durajob.errors import AmbiguousThread, StoreDamaged, ThreadNotFound
 from durajob.model import (
+    Asked,
     AttemptStatus,
     LockWait,
     Owner,
@@ -136,7 +137,37 @@ class Reader:
             seals.check_origin(row["crc"], row["id"], *(row[name] for name in kept))
             if checked:
                 self._check(row)
+            row["due"] = row["status"] == "waiting" and self._is_due(row)
         return row
+
+    def questions(self, thread: str) -> tuple[Asked, ...]:
+        """All that the thread has asked of people, in order."""
+        row = self._one(queries.THREAD, (thread,))
+        if row is None:
+            return ()
+        with self._reading_of(thread):
+            return tuple(
+                Asked(
+                    id=found[0],
+                    step=found[1],
+                    prompt=json.loads(found[2]),
+                    schema=None if found[3] is None else json.loads(found[3]),
+                    asked_at=found[4],
+                    expires_at=found[5],
+                    status=found[6],
+                    answer=None if found[7] is None else json.loads(found[7]),
+                    answered_at=found[8],
+                    answered_by=found[9],
+                )
+                for found in self._rows(queries.QUESTIONS, (row[0],))
+            )
+
+    def _asked(self, row: int) -> dict[str, str]:
+        return dict(self._rows(queries.ASKED, (row,)))
+
+    def _is_due(self, row: Mapping[str, Any]) -> bool:
+        waiting = json.loads(row["waiting"] or "[]")
+        return _is_due(waiting, row["wake_at"], self._asked(row["id"]))
 
     def threads(
         self,
@@ -322,6 +353,13 @@ class Reader:
                 raise ValueError("a time that is none")
             seals.check_origin(row[21], row[0], row[1], row[2], row[13], row[15], row[5])
             owner = json.loads(row[9]) if row[9] and status is ThreadStatus.RUNNING else None
+            waiting: list[Any] = []
+            due = False
+            if status is ThreadStatus.WAITING:
+                waiting = json.loads(row[11] or "[]")
+                asked = self._asked(row[0])
+                due = _is_due(waiting, row[12], asked)
+                waiting = [item for item in waiting if asked.get(item["id"], "open") == "open"]
             return Thread(
                 thread=row[1],
                 workflow=row[2],
@@ -335,9 +373,7 @@ class Reader:
                 if owner is None
                 else Owner(host=owner["host"], pid=owner["pid"], since=owner["since"]),
                 epoch=row[10],
-                waiting_for=()
-                if row[11] is None
-                else tuple(Waiting(**item) for item in json.loads(row[11])),
+                waiting_for=tuple(Waiting(**item) for item in waiting),
                 wake_at=row[12],
                 slot=row[13],
                 parent=row[14],
@@ -345,6 +381,7 @@ class Reader:
                 started_at=row[16],
                 updated_at=row[17],
                 finished_at=row[18],
+                due=due,
             )
 
     def _next(self, row: int, superstep: int, pending: Any) -> tuple[str, ...]:
@@ -420,6 +457,17 @@ _JSON_OBJECTS: Mapping[str, set[str]] = {
 def _error(text: str) -> StepError:
     stored = json.loads(text)
     return StepError(**{name: stored.get(name) for name in StepError._fields})
+
+
+def _is_due(waiting: Sequence[Any], wake_at: int | None, asked: Mapping[str, str]) -> bool:
+    """Whether a waiting thread can go on: something was answered, or a time has come.
+
+    ``asked`` has the status of each of its questions.
+    """
+    if wake_at is not None and wake_at <= clock.now():
+        return True
+    # An older durajob kept no questions; the step asks anew then.
+    return not waiting or any(asked.get(item["id"]) != "open" for item in waiting)
 
 
 def _stored(status: ThreadStatus) -> str:

@@ -9,7 +9,8 @@ which may be large (input, the definition's shape), stands in ``origins``.
 until the checkpoint that contains it is stored. Together they are the ledger: a step has
 finished when the commit that marks its attempt ``succeeded`` and stores its result returned.
 
-``effects`` has one row for each thing that a step did to the outside world through ``once``.
+``effects`` has one row for each thing that a step did to the outside world through ``once``,
+``questions`` one for each thing that a step asked of a person, with the answer.
 
 ``named_locks`` gives each lock that steps name a number, and with it bytes of the lock file
 that are its alone; ``lock_turns`` says who waits for one or holds it, and since when. Whether
@@ -177,6 +178,27 @@ CREATE TABLE sleeps (
     slept     INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (thread_id, key, number)
 ) WITHOUT ROWID;
+
+CREATE TABLE questions (
+    id          INTEGER PRIMARY KEY,
+    thread_id   INTEGER NOT NULL,
+    question    TEXT NOT NULL,     -- the id that people see
+    place       TEXT NOT NULL,     -- in the run: the key of the step's attempts
+    superstep   INTEGER NOT NULL,  -- of the top level
+    name        TEXT NOT NULL,     -- which of the step's questions
+    step        TEXT NOT NULL,     -- the name that people see
+    prompt      TEXT NOT NULL,     -- JSON
+    schema      TEXT,              -- JSON Schema that the answer must fit
+    asked_at    INTEGER NOT NULL,
+    expires_at  INTEGER,
+    on_expiry   TEXT,              -- JSON: {"answer": …}; null: the step fails
+    status      TEXT NOT NULL,     -- open, answered or expired
+    answer      TEXT,              -- JSON
+    answered_at INTEGER,
+    answered_by TEXT               -- a user of the operating system; null: it expired
+);
+CREATE UNIQUE INDEX questions_by_place ON questions (thread_id, place, name);
+CREATE UNIQUE INDEX questions_by_id ON questions (thread_id, question);
 """,
 )
 """One script for each version; the first makes version 1. A script only adds, so that an

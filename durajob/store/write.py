@@ -86,6 +86,23 @@ class Writer:
             raise translate(error, str(self.path)) from error
         return None if found is None else Crashes(times=found[0], alone=bool(found[1]))
 
+    def answer(self, row: int, question: str, answer: str, *, by: str) -> bool:
+        """Make an answer durable; False when the question is not open any more.
+
+        Whoever answers need not own the thread, and takes it from nobody.
+        """
+        values = {"id": row, "question": question, "answer": answer, "by": by, "now": clock.now()}
+
+        def record(cursor: Any) -> bool:
+            cursor.execute(queries.ANSWER, values)
+            if cursor.rowcount != 1:
+                return False
+            cursor.execute(queries.TOUCH, {"id": row, "now": values["now"]})
+            return True
+
+        answered: bool = self._transact(record)
+        return answered
+
     def take_lock(self, row: int) -> None:
         """Take the thread's lock.
 

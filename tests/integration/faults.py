@@ -97,3 +97,16 @@ def die_before_claim() -> None:
     from durajob.store.write import Writer
 
     setattr(Writer, "claim", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))  # noqa: B010
+
+
+def die_when_answered() -> None:
+    """Kill the process when an answer has just been recorded."""
+    from durajob.store.write import Writer
+
+    answer = Writer.answer
+
+    def record(self: Writer, *args: Any, **kwargs: Any) -> Any:
+        answer(self, *args, **kwargs)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(Writer, "answer", record)  # noqa: B010 - that is the fault
