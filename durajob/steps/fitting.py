@@ -14,16 +14,15 @@ def check_schema(schema: Any) -> None:
     Raises:
         ValueError: saying where it breaks which rule.
     """
-    from jsonschema.exceptions import SchemaError, best_match
+    from jsonschema.exceptions import best_match
     from jsonschema.validators import validator_for
 
     if not isinstance(schema, dict):
         raise ValueError(f"a JSON Schema is a dict, not {schema!r:.100}")
-    kind = validator_for(schema)
-    try:
-        kind.check_schema(schema)
-    except SchemaError as error:
-        raise ValueError(_told(best_match([error]) or error)) from error
+    meta = validator_for(schema).META_SCHEMA
+    error = best_match(validator_for(meta)(meta).iter_errors(schema))
+    if error is not None:
+        raise ValueError(_told(error))
 
 
 def misfit(schema: dict[str, Any], answer: Any) -> str | None:
