@@ -15,6 +15,7 @@ from tests.forked import Forked
 from tests.harness import Completed
 
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in (DOCS / "schema").glob("*.json")}
+ASKING = Path(__file__).parents[1] / "integration" / "asking.py"
 PAGE = (DOCS / "json.md").read_text()
 
 
@@ -69,6 +70,12 @@ def test_real_output_fits_its_schema(forked: Forked) -> None:
         (0, "resume", "a"),
         (1, "resume", "b"),
         (66, "resume", "x"),
+        (66, "answer", "a", "yes"),
+        (3, "start", f"{ASKING}:send", "-t", "w"),
+        (0, "approvals"),
+        (65, "answer", "w", "yes"),
+        (0, "answer", "w", "1", "--no-resume"),
+        (0, "answer", "w", "1"),
         (0, "list"),
         (0, "logs", "b"),
         (66, "logs", "b", "x"),

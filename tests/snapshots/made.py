@@ -6,6 +6,7 @@ from typing import Any
 
 from durajob.catalogue import Finding, Health, Initialised, WorkflowInfo, Workflows
 from durajob.model import (
+    Approvals,
     AttemptStatus,
     ErrorInfo,
     Overview,
@@ -107,6 +108,25 @@ def fan_out() -> ThreadResult:
     return ThreadResult(thread=running)
 
 
+def approvals() -> Approvals:
+    """A thread with two questions, one of which expires, and another."""
+    asked = (
+        Waiting(
+            id="8be628de25",
+            step="approve",
+            prompt="Send 2,340 invoices?",
+            expires_at=T0 + 86_400_000_000,
+        ),
+        Waiting(id="99d61933c1", step="team/sign[3]", prompt={"amount": 990, "to": "Ada & Sons"}),
+    )
+    waits = {"status": ThreadStatus.WAITING, "error": None}
+    threads = [
+        thread("june", waiting_for=asked, **waits),
+        thread("may", waiting_for=asked[1:], **waits),
+    ]
+    return Approvals(threads=threads, store=STORE)
+
+
 def thread_list() -> ThreadList:
     """One thread of each status, with long names among them."""
     waits = Waiting(id="approve-1", step="approve", prompt={"amount": 990}, expires_at=T0)
@@ -167,6 +187,7 @@ RESULTS: dict[str, Result] = {
     "fan_out": fan_out(),
     "list": thread_list(),
     "overview": overview(),
+    "approvals": approvals(),
     "workflows": workflows(),
     "doctor": health(),
     "init": Initialised(created=["workflows.toml", "jobs/hello.py"]),
