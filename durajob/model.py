@@ -167,7 +167,7 @@ class Thread(NamedTuple):
     wake_at: int | None = None
     slot: str | None = None
     parent: str | None = None
-    due: bool = False  # it waits, but need not: something was answered, or a time has come
+    answered: bool = False  # it is waiting, and something of what it asked was answered
     state: Mapping[str, Any] | None = None  # None where it was not asked for
     steps: tuple[Step, ...] | None = None  # None where it was not asked for
     waiting_for_locks: tuple[LockWait, ...] = ()  # empty where it was not asked for

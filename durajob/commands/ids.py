@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from durajob import clock
 from durajob.errors import CrashLoop, InvalidThreadId
 from durajob.model import THREAD_ID_RULE, Thread, ThreadStatus, is_thread_id
 
@@ -22,7 +23,8 @@ def resume_command(thread: Thread) -> str:
 
 def way_on(thread: Thread) -> str:
     """What a person would type to have a thread go on that is not driven."""
-    if not thread.waiting_for or thread.due:
+    is_over = thread.wake_at is not None and thread.wake_at <= clock.now()
+    if not thread.waiting_for or thread.answered or is_over:
         return resume_command(thread)
     return answer_command(thread)
 

@@ -24,6 +24,7 @@ from durajob.model import (
     Waiting,
 )
 from durajob.store import queries, seals
+from durajob.store.asked import asked_of, is_answered, is_due
 from durajob.store.driver import sqlite, translate
 from durajob.store.files import held_files, lock_path, open_for_reading
 from durajob.store.locks import LockFile
@@ -146,28 +147,14 @@ class Reader:
         if row is None:
             return ()
         with self._reading_of(thread):
-            return tuple(
-                Asked(
-                    id=found[0],
-                    step=found[1],
-                    prompt=json.loads(found[2]),
-                    schema=None if found[3] is None else json.loads(found[3]),
-                    asked_at=found[4],
-                    expires_at=found[5],
-                    status=found[6],
-                    answer=None if found[7] is None else json.loads(found[7]),
-                    answered_at=found[8],
-                    answered_by=found[9],
-                )
-                for found in self._rows(queries.QUESTIONS, (row[0],))
-            )
+            return tuple(asked_of(found) for found in self._rows(queries.QUESTIONS, (row[0],)))
 
     def _asked(self, row: int) -> dict[str, str]:
         return dict(self._rows(queries.ASKED, (row,)))
 
     def _is_due(self, row: Mapping[str, Any]) -> bool:
         waiting = json.loads(row["waiting"] or "[]")
-        return _is_due(waiting, row["wake_at"], self._asked(row["id"]))
+        return is_due(waiting, row["wake_at"], self._asked(row["id"]))
 
     def threads(
         self,
@@ -215,11 +202,13 @@ class Reader:
             yield thread
 
     def left_behind(self, *, workflow: str | None, admitted_before: int) -> Iterator[Thread]:
-        """Threads whose owner is gone, oldest first: the interrupted, and the pending that were
-        admitted before that time and that no process is about to claim."""
+        """Threads that nobody goes on with, oldest first: the interrupted, the pending that were
+        admitted before that time and that no process is about to claim, and those that were
+        answered."""
         chosen = "" if workflow is None else "AND workflow = ?"
         query = (
-            f"{queries.THREADS} WHERE status IN ('pending', 'running') {chosen} ORDER BY threads.id"
+            f"{queries.THREADS} WHERE status IN ('pending', 'running', 'waiting') {chosen} "
+            "ORDER BY threads.id"
         )
         for row in self._rows(query, () if workflow is None else (workflow,)):
             if not self._is_driven(row[0], row[9]):
@@ -227,8 +216,10 @@ class Reader:
                 accepted = thread.created_at
                 # After a clock was set back, a time to come says nothing of how long ago it was.
                 just_now = admitted_before < accepted <= clock.now()
-                if thread.status is ThreadStatus.INTERRUPTED or (
-                    thread.status is ThreadStatus.PENDING and not just_now
+                if (
+                    thread.status is ThreadStatus.INTERRUPTED
+                    or (thread.status is ThreadStatus.PENDING and not just_now)
+                    or (thread.status is ThreadStatus.WAITING and thread.answered)
                 ):
                     yield thread
 
@@ -354,11 +345,11 @@ class Reader:
             seals.check_origin(row[21], row[0], row[1], row[2], row[13], row[15], row[5])
             owner = json.loads(row[9]) if row[9] and status is ThreadStatus.RUNNING else None
             waiting: list[Any] = []
-            due = False
+            answered = False
             if status is ThreadStatus.WAITING:
                 waiting = json.loads(row[11] or "[]")
                 asked = self._asked(row[0])
-                due = _is_due(waiting, row[12], asked)
+                answered = is_answered(waiting, asked)
                 waiting = [item for item in waiting if asked.get(item["id"], "open") == "open"]
             return Thread(
                 thread=row[1],
@@ -381,7 +372,7 @@ class Reader:
                 started_at=row[16],
                 updated_at=row[17],
                 finished_at=row[18],
-                due=due,
+                answered=answered,
             )
 
     def _next(self, row: int, superstep: int, pending: Any) -> tuple[str, ...]:
@@ -457,17 +448,6 @@ _JSON_OBJECTS: Mapping[str, set[str]] = {
 def _error(text: str) -> StepError:
     stored = json.loads(text)
     return StepError(**{name: stored.get(name) for name in StepError._fields})
-
-
-def _is_due(waiting: Sequence[Any], wake_at: int | None, asked: Mapping[str, str]) -> bool:
-    """Whether a waiting thread can go on: something was answered, or a time has come.
-
-    ``asked`` has the status of each of its questions.
-    """
-    if wake_at is not None and wake_at <= clock.now():
-        return True
-    # An older durajob kept no questions; the step asks anew then.
-    return not waiting or any(asked.get(item["id"]) != "open" for item in waiting)
 
 
 def _stored(status: ThreadStatus) -> str:

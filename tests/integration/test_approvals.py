@@ -113,6 +113,8 @@ def test_a_kill_right_after_the_answer_loses_nothing(forked: Forked) -> None:
     begin(forked, "send")
     died = forked.run("answer", "t", "7", env={"FAULTS": "die_when_answered"})
     assert -signal.SIGKILL == died.exit_status
+    recovered = forked.run("recover", "--dry-run", "--json", check=0).data["threads"]
+    assert ["t"] == [thread["thread"] for thread in recovered]
     assert [7] == forked.run("resume", "t", "--json", check=0).thread["state"]["out"]
 
 
@@ -256,6 +258,7 @@ def test_a_thread_of_an_older_durajob_asks_anew(forked: Forked, store: Path) -> 
     assert ["How many?"] == prompts(forked.run("status", "t", "--json").thread)
     forked.run("answer", "t", "7", check=66)
     assert ["How many?"] == prompts(forked.run("resume", "t", "--json", check=3).thread)
+    assert [] == forked.run("recover", "--dry-run", "--json", check=0).data["threads"]
     forked.run("answer", "t", "7", check=0)
 
 
