@@ -24,7 +24,8 @@ VALUES (:id, :input, :definition, :shape, :fingerprint, :environment, :crc)"""
 # The claimer holds the thread's lock, so nobody else can be about to do the same.
 CLAIM = """
 UPDATE threads SET status = 'running', epoch = epoch + 1, owner = :owner, error = NULL,
-       resumes = CASE WHEN :reset THEN 0 WHEN started_at IS NULL THEN 0 ELSE resumes + 1 END,
+       resumes = CASE WHEN :reset THEN 0 WHEN started_at IS NULL THEN 0
+           WHEN status = 'sleeping' THEN resumes ELSE resumes + 1 END,
        started_at = coalesce(started_at, :now), updated_at = :now, wake_at = NULL,
        total = :total
 WHERE id = :id AND status NOT IN ('completed', 'cancelled') RETURNING epoch"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from referencing import Registry, Resource
 
 from tests.docs.pages import DOCS, table
 from tests.forked import Forked
-from tests.harness import Completed
+from tests.harness import Completed, wait_for
 
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in (DOCS / "schema").glob("*.json")}
 ASKING = Path(__file__).parents[1] / "integration" / "asking.py"
@@ -112,6 +113,36 @@ def test_a_thread_that_waits_or_runs_fits_the_schema(forked: Forked) -> None:
     check(shown)
     run.kill()
     check(forked.run("recover", "--dry-run", "--json", check=0))
+
+
+def test_a_thread_that_waits_for_a_lock_or_a_time_fits_the_schema(forked: Forked) -> None:
+    """Holders, the time to wake at, and the attempts to come are as the schema says."""
+    (forked.cwd / "w.py").write_text(
+        "import time\n"
+        "from durajob import Workflow, sleep\n"
+        "locks, sleeps, tries = (Workflow(name, dict) for name in 'lst')\n"
+        "locks.step(lock='L', name='hold')(lambda state: time.sleep(600))\n"
+        "sleeps.step(delay='2h', name='late')(lambda state: {})\n"
+        "tries.step(retry={'on': OSError, 'wait': '1h', 'max_wait': '1h'}, name='fails')(\n"
+        "    lambda state: open('/nowhere'))\n"
+    )
+    check(forked.run("start", "./w.py:sleeps", "-t", "sleeps", "--json", check=3))
+    runs = [forked.begin("start", "./w.py:locks", "-t", name) for name in ("a", "b")]
+    runs.append(forked.begin("start", "./w.py:tries", "-t", "c"))
+
+    def shown(field: str, *threads: str) -> Completed | None:
+        for thread in threads:
+            done = forked.run("status", thread, "--json")
+            if done.exit_status == 0 and f'"{field}"' in done.stdout:
+                return done
+        return None
+
+    for field, threads in (("waiting_for_locks", ("a", "b")), ("due_at", ("c",))):
+        done = wait_for(partial(shown, field, *threads))
+        assert done is not None
+        check(done)
+    for run in runs:
+        run.kill()
 
 
 def test_an_error_of_no_command_fits_the_envelope(forked: Forked) -> None:

@@ -63,6 +63,29 @@ def test_what_was_slept_is_slept(forked: Forked, effects: Path) -> None:
     assert ["slept", "slept", "after"] == lines(effects)
 
 
+def test_to_wake_is_not_to_try_again(forked: Forked, effects: Path) -> None:
+    """A step that sleeps often is not held back by max_resumes."""
+    (forked.cwd / "workflows.toml").write_text(
+        f'[workflows.naps]\ngraph = "{WAITING}:naps"\nmax_resumes = 1\n'
+    )
+    forked.run("start", "naps", "-t", "t", check=3)
+    for hours in (2, 4):
+        forked.run("resume", "t", env=later(hours * HOUR), check=3)
+    forked.run("resume", "t", env=later(6 * HOUR), check=0)
+    assert ["slept"] == lines(effects)
+
+
+def test_any_step_may_sleep(forked: Forked, effects: Path) -> None:
+    """Of a subgraph, in a fan-out, as a coroutine; each branch wakes at its own time."""
+    forked.run("start", f"{WAITING}:everywhere", "-t", "t", check=3)
+    slept = []
+    for hours, status in ((3, 3), (4.5, 3), (6, 3), (9, 0)):
+        forked.run("resume", "t", env=later(hours * HOUR), check=status)
+        slept.append(len(lines(effects)))
+    assert [1, 2, 3, 4] == slept
+    assert ["sub", "branch", "branch", "coroutine"] == lines(effects)
+
+
 def test_a_short_sleep_stays_in_the_process(forked: Forked, effects: Path) -> None:
     """Killed in it, the thread goes on with what is left; what is left of a long one likewise."""
     run = forked.begin("start", f"{WAITING}:sleeper", "-t", "t", env={"FOR": "9s"})

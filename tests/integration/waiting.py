@@ -104,6 +104,17 @@ def after(state: State) -> dict[str, Any]:
     return {"out": ["after"]}
 
 
+naps = Workflow("naps", State)
+
+
+@naps.step
+def thrice(state: State) -> None:
+    """Sleeps three times."""
+    for _ in range(3):
+        sleep("1h")
+    note("slept")
+
+
 delayed = Workflow("delayed", State)
 
 
@@ -152,3 +163,38 @@ def asks(state: State) -> None:
 def joined(state: State) -> None:
     """Comes when all are done."""
     note("joined")
+
+
+def everywhere() -> Any:
+    """A step of a subgraph, a branch of a fan-out and a coroutine: all sleep."""
+    from langgraph.graph import START, StateGraph
+    from langgraph.types import Send
+
+    def nap(state: State) -> dict[str, Any]:
+        sleep("2h")
+        note("sub")
+        return {}
+
+    def branch(state: State) -> dict[str, Any]:
+        sleep(f"{state['seconds']:g}h")
+        note("branch")
+        return {}
+
+    async def coroutine(state: State) -> dict[str, Any]:
+        sleep("2h")
+        note("coroutine")
+        return {}
+
+    inner = StateGraph(State)
+    inner.add_node("nap", nap)
+    inner.add_edge(START, "nap")
+    graph = StateGraph(State)
+    graph.add_node("sub", inner.compile())
+    graph.add_node("branch", branch)
+    graph.add_node("coroutine", coroutine)
+    graph.add_edge(START, "sub")
+    graph.add_conditional_edges(
+        "sub", lambda state: [Send("branch", {"seconds": n}) for n in (1, 2)], ["branch"]
+    )
+    graph.add_edge("branch", "coroutine")
+    return graph
