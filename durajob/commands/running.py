@@ -84,6 +84,9 @@ def run_existing(
         return shown(thread, settings, notes=("it sleeps on; nothing was run",))
     if (busy := _wait_or_leave(row, settings, options)) is not None:
         return busy
+    # Before anything is opened for writing: what is damaged stays as it is.
+    with Reader(settings.store.path) as reader:
+        reader.row(thread, checked=True)
     from durajob.engine import environment
 
     if not options.here:

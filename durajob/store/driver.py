@@ -78,10 +78,10 @@ def translate(error: BaseException, path: str) -> DurajobError:
     if isinstance(error, OSError):
         return _translate_os(error, path)
     code, text = primary_code(error), str(error)
-    lacking = text.startswith(("no such table", "no such column"))
-    if code in (_CORRUPT, _NOTADB) or lacking:
+    broken = text.startswith(("no such table", "no such column", "Could not decode to UTF-8"))
+    if code in (_CORRUPT, _NOTADB) or broken:
         return StoreDamaged(
-            f"the store {path} is damaged or is not a durajob store: {text}",
+            f"the store {path} is damaged or is not a durajob store: {text[:300]}",
             hint="nothing was changed; restore a copy, or name another store with --store",
         )
     # SQLite says no more than "disk I/O error" where its shared memory finds no room.

@@ -115,6 +115,17 @@ class Reader:
         Columns that hold JSON are text, but text that can be read. ``checked``: and all that a
         resume goes on from is what was written (``seals``).
         """
+        if checked:
+            # One look at all of it: its owner may be at work.
+            self._connection.execute("BEGIN")
+            try:
+                row = self.row(thread)
+                if row is not None:
+                    with self._reading_of(thread):
+                        self._check(row)
+                return row
+            finally:
+                self._connection.execute("ROLLBACK")
         try:
             cursor = self._connection.execute(queries.FULL_ROW, (thread,))
             values = cursor.fetchone()
@@ -136,8 +147,6 @@ class Reader:
                 pass
             kept = ("thread", "workflow", "slot", "created_at", "input")
             seals.check_origin(row["crc"], row["id"], *(row[name] for name in kept))
-            if checked:
-                self._check(row)
             row["due"] = row["status"] == "waiting" and self._is_due(row)
         return row
 
