@@ -99,6 +99,7 @@ def _rows(connection: Any, path: Path) -> Iterator[str]:
         yield from _threads(connection, path)
         yield from _checkpoints(connection)
         yield from _results(connection)
+        yield from _effects(connection)
         for kind, value in connection.execute("SELECT type, value FROM writes"):
             yield from _value("a pending write", kind, value)
     except (sqlite.Error, UnicodeError) as error:
@@ -135,6 +136,14 @@ def _results(connection: Any) -> Iterator[str]:
             yield f"thread in row {row}: {error}"
         else:
             yield from _value(f"the result of {result[0]!r}", *result[1:3])
+
+
+def _effects(connection: Any) -> Iterator[str]:
+    for row, place, *effect in connection.execute(queries.ALL_EFFECTS):
+        try:
+            seals.check_effects(row, place, [effect])
+        except seals.Altered as error:
+            yield f"thread in row {row}: {error}"
 
 
 def _value(what: str, kind: Any, value: Any) -> Iterator[str]:

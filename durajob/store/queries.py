@@ -236,10 +236,13 @@ CHECKPOINTS = """
 SELECT thread_id, checkpoint_ns, checkpoint_id, type, checkpoint, metadata, crc, next_crc
 FROM checkpoints"""
 ALL_RESULTS = "SELECT thread_id, key, type, value, crc FROM results"
+ALL_EFFECTS = """
+SELECT thread_id, place, name, key, status, times, attempt, type, value, crc FROM effects"""
 ORPHANS = {
     "origins": "SELECT count(*) FROM origins WHERE thread_id NOT IN (SELECT id FROM threads)",
     "attempts": "SELECT count(*) FROM attempts WHERE thread_id NOT IN (SELECT id FROM threads)",
     "results": "SELECT count(*) FROM results WHERE thread_id NOT IN (SELECT id FROM threads)",
+    "effects": "SELECT count(*) FROM effects WHERE thread_id NOT IN (SELECT id FROM threads)",
     "checkpoints": """
 SELECT count(*) FROM checkpoints WHERE thread_id NOT IN (SELECT thread FROM threads)""",
     "writes": "SELECT count(*) FROM writes WHERE thread_id NOT IN (SELECT thread FROM threads)",

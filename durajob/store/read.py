@@ -116,16 +116,12 @@ class Reader:
         resume goes on from is what was written (``seals``).
         """
         if checked:
-            # One look at all of it: its owner may be at work.
-            self._connection.execute("BEGIN")
-            try:
+            with self._snapshot():
                 row = self.row(thread)
                 if row is not None:
                     with self._reading_of(thread):
                         self._check(row)
                 return row
-            finally:
-                self._connection.execute("ROLLBACK")
         try:
             cursor = self._connection.execute(queries.FULL_ROW, (thread,))
             values = cursor.fetchone()
