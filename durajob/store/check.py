@@ -82,6 +82,9 @@ def _once(sentences: Iterator[str]) -> list[str]:
 
 
 def _sqlite(connection: Any, path: Path) -> Iterator[str]:
+    with open(path, "rb") as file:
+        if file.read(20)[18:] != b"\2\2":  # SQLite reads such a file, but never writes it
+            yield "SQLite: the header names another format than that with a write-ahead log"
     try:
         for (text,) in connection.execute(f"PRAGMA integrity_check({_MOST})"):
             if text != "ok":

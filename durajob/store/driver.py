@@ -66,6 +66,13 @@ _NOTADB = 26
 _TOOBIG = 18
 
 
+_BROKEN = (
+    *("no such table", "no such column", "unsupported file format"),
+    "Could not decode to UTF-8",
+)
+"""Beginnings of what is said of a broken file under no code of its own."""
+
+
 def primary_code(error: BaseException) -> int:
     """SQLite's primary result code of a driver error, 0 where it has none."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
@@ -78,7 +85,7 @@ def translate(error: BaseException, path: str) -> DurajobError:
     if isinstance(error, OSError):
         return _translate_os(error, path)
     code, text = primary_code(error), str(error)
-    broken = text.startswith(("no such table", "no such column", "Could not decode to UTF-8"))
+    broken = text.startswith(_BROKEN)
     if code in (_CORRUPT, _NOTADB) or broken:
         return StoreDamaged(
             f"the store {path} is damaged or is not a durajob store: {text[:300]}",

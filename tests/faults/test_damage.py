@@ -22,7 +22,7 @@ def test_a_sample_of_damages_breaks_no_promise() -> None:
 
     The full form: python -m tests.faults.damage --count 2000 --jobs 2
     """
-    command = (sys.executable, "-m", "tests.faults.damage", "--count", "16", "--seed", "3")
+    command = (sys.executable, "-m", "tests.faults.damage", "--count", "8", "--seed", "3")
     done = subprocess.run(
         [*command, "--small"],
         cwd=ROOT,
@@ -31,7 +31,7 @@ def test_a_sample_of_damages_breaks_no_promise() -> None:
         text=True,
     )
     assert 0 == done.returncode, done.stdout + done.stderr
-    assert done.stdout.endswith("16 damages, 0 broken promises\n")
+    assert done.stdout.endswith("8 damages, 0 broken promises\n")
 
 
 @pytest.fixture
