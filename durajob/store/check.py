@@ -28,6 +28,12 @@ def damages(path: Path) -> Iterator[str]:
     Raises:
         StoreError: when it cannot even be opened.
     """
+    open_for_reading(path).close()  # refuses what is no plain file of ours
+    # Not later: with any file of the process that is closed, SQLite loses its locks on it.
+    with open(path, "rb") as file:
+        if file.read(20)[18:] != b"\2\2":  # SQLite reads such a file, but never writes it
+            yield "SQLite: the header names another format than that with a write-ahead log"
+            return
     connection = open_for_reading(path)
     try:
         # What SQLite finds broken is not looked into: each thread would say the same again.
@@ -82,9 +88,6 @@ def _once(sentences: Iterator[str]) -> list[str]:
 
 
 def _sqlite(connection: Any, path: Path) -> Iterator[str]:
-    with open(path, "rb") as file:
-        if file.read(20)[18:] != b"\2\2":  # SQLite reads such a file, but never writes it
-            yield "SQLite: the header names another format than that with a write-ahead log"
     try:
         for (text,) in connection.execute(f"PRAGMA integrity_check({_MOST})"):
             if text != "ok":
