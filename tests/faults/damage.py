@@ -23,17 +23,17 @@ import struct
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
 from tests import preload  # noqa: F401 - LangGraph is imported once, not in each process
+from tests.faults.damages import DAMAGES, FRAME, WAL_HEADER, Target
 
 GRAPHS = Path(__file__).parent.parent / "integration" / "graphs.py"
 REFUSED = (69, 74, 77)
-_PAGE, _FRAME, _WAL_HEADER = 4096, 4096 + 24, 32
 _DEADLINE = 60.0
 _STEPS = {"t": [*"abcd"], "f": ["plan", *(f"work{i}" for i in range(12)), "collect"], "old": []}
 
@@ -203,8 +203,8 @@ def _prefixes(folder: Path) -> Iterator[int | None]:
     wal = folder / "s" / "d.db-wal"
     data = wal.read_bytes() if wal.exists() else b""
     commits = [
-        start + _FRAME
-        for start in range(_WAL_HEADER, len(data) - _FRAME + 1, _FRAME)
+        start + FRAME
+        for start in range(WAL_HEADER, len(data) - FRAME + 1, FRAME)
         if struct.unpack_from(">I", data, start + 4)[0]
     ]
     yield from reversed(commits)
@@ -245,193 +245,6 @@ def _essence(thread: Mapping[str, Any]) -> dict[str, Any]:
     return {key: thread[key] for key in ("thread", "workflow", "status", "next", "input")}
 
 
-# What is done to a store.
-
-
-class Target:
-    """The files of one store, to be damaged."""
-
-    def __init__(self, folder: Path, sound: Sound, others: Sequence[Sound], rng: Random) -> None:
-        self.path = folder / "s" / "d.db"
-        self.sound = sound
-        self.others = others
-        self.rng = rng
-
-    def file(self, suffix: str = "") -> Path:
-        return Path(f"{self.path}{suffix}")
-
-    def any_file(self) -> str:
-        """Most often the file or its log."""
-        there = [each for each in ("", "-wal", "-shm", "-lock") if self.file(each).exists()]
-        there = [each for each in there if self.file(each).stat().st_size]
-        weights = {"": 8, "-wal": 5, "-shm": 1, "-lock": 1}
-        return self.rng.choices(there, [weights[each] for each in there])[0]
-
-    def any_place(self, suffix: str) -> int:
-        """An offset: headers are met as often as the rest."""
-        rng, size = self.rng, self.file(suffix).stat().st_size
-        kind = rng.randrange(4)
-        if kind == 0:
-            return rng.randrange(min(100, size))
-        if kind == 1 and suffix == "":
-            return min(rng.randrange(max(1, size // _PAGE)) * _PAGE + rng.randrange(12), size - 1)
-        if kind == 1 and suffix == "-wal":
-            frames = max(1, (size - _WAL_HEADER) // _FRAME)
-            return min(_WAL_HEADER + rng.randrange(frames) * _FRAME + rng.randrange(24), size - 1)
-        return rng.randrange(size)
-
-
-def flip(target: Target) -> str:
-    """One bit."""
-    suffix = target.any_file()
-    place = target.any_place(suffix)
-    bit = 1 << target.rng.randrange(8)
-    _patch(target.file(suffix), place, lambda old: bytes([old[0] ^ bit]), 1)
-    return f"bit {bit} of byte {place} of {suffix or 'the file'}"
-
-
-def scribble(target: Target) -> str:
-    """Some bytes in a row, at random or all alike."""
-    rng, suffix = target.rng, target.any_file()
-    place, length = target.any_place(suffix), rng.choice((1, 2, 4, 8, 64, 512, _PAGE))
-    if length >= 512:
-        place -= place % 512
-    fill = rng.choice((None, 0, 0xFF))
-    new = rng.randbytes(length) if fill is None else bytes([fill]) * length
-    _patch(target.file(suffix), place, lambda old: new[: len(old)], length)
-    return f"{length} bytes from {place} of {suffix or 'the file'}: {fill}"
-
-
-def letters(target: Target) -> str:
-    """One letter or digit becomes another: what no parser can notice."""
-    rng, suffix = target.rng, target.rng.choice(["", "-wal"])
-    if not target.file(suffix).exists() or not target.file(suffix).stat().st_size:
-        suffix = ""
-    data = target.file(suffix).read_bytes()
-    start = rng.randrange(len(data))
-    for place in (*range(start, len(data)), *range(start)):
-        if chr(data[place]).isalnum() and data[place] < 128:
-            break
-    new = rng.choice(b"abcdefghijklmnopqrstuvwxyz0123456789")
-    _patch(target.file(suffix), place, lambda old: bytes([new]), 1)
-    return f"{chr(data[place])!r} becomes {chr(new)!r} at {place} of {suffix or 'the file'}"
-
-
-def truncate(target: Target) -> str:
-    """Any length, or a whole number of pages or frames."""
-    rng, suffix = target.rng, target.any_file()
-    file = target.file(suffix)
-    size = file.stat().st_size
-    length = rng.randrange(size)
-    if rng.random() < 0.5 and suffix == "":
-        length -= length % _PAGE
-    if rng.random() < 0.5 and suffix == "-wal" and length > _WAL_HEADER:
-        length -= (length - _WAL_HEADER) % _FRAME
-    os.truncate(file, length)
-    return f"{suffix or 'the file'} cut to {length} of {size} bytes"
-
-
-def _two_pages(target: Target) -> tuple[int, int]:
-    pages = target.file().stat().st_size // _PAGE
-    first, second = target.rng.randrange(pages), target.rng.randrange(pages)
-    return first * _PAGE, second * _PAGE
-
-
-def swap(target: Target) -> str:
-    """Two pages change places."""
-    one, two = _two_pages(target)
-    data = target.file().read_bytes()
-    _patch(target.file(), one, lambda old: data[two : two + _PAGE], _PAGE)
-    _patch(target.file(), two, lambda old: data[one : one + _PAGE], _PAGE)
-    return f"pages at {one} and {two} swapped"
-
-
-def duplicate(target: Target) -> str:
-    """A page was written in the place of another."""
-    one, two = _two_pages(target)
-    data = target.file().read_bytes()
-    _patch(target.file(), two, lambda old: data[one : one + _PAGE], _PAGE)
-    return f"page at {one} also at {two}"
-
-
-def zero(target: Target) -> str:
-    """A page was never written."""
-    one, _ = _two_pages(target)
-    _patch(target.file(), one, lambda old: bytes(_PAGE), _PAGE)
-    return f"page at {one} zeroed"
-
-
-def stale_page(target: Target) -> str:
-    """A page as it was before: a write that the disk has lost."""
-    old = (target.sound.older / "d.db").read_bytes()
-    one = target.rng.randrange(len(old) // _PAGE) * _PAGE
-    _patch(target.file(), one, lambda _: old[one : one + _PAGE], _PAGE)
-    return f"page at {one} as it was before"
-
-
-def lose(target: Target) -> str:
-    """Files of the store are gone."""
-    lost = target.rng.choice((("-wal",), ("-shm",), ("-wal", "-shm"), ("-lock",)))
-    for suffix in lost:
-        target.file(suffix).unlink(missing_ok=True)
-    return f"{' and '.join(lost)} lost"
-
-
-def go_back(target: Target) -> str:
-    """The file, its log, or both, are those of an older copy."""
-    older = target.sound.older / "d.db"
-    back = target.rng.choice((("",), ("-wal",), ("", "-wal")))
-    for suffix in back:
-        if Path(f"{older}{suffix}").exists():
-            shutil.copy(f"{older}{suffix}", target.file(suffix))
-        else:
-            target.file(suffix).unlink(missing_ok=True)
-    return f"{' and '.join(each or 'the file' for each in back)} of an older copy"
-
-
-def change_log(target: Target) -> str:
-    """The log is that of another store."""
-    logs = [each.folder / "s" / "d.db-wal" for each in target.others]
-    log = target.rng.choice([each for each in logs if each.exists()])
-    shutil.copy(log, target.file("-wal"))
-    return f"the log of {log.parent.parent.name}"
-
-
-def mix(target: Target) -> str:
-    """Several of them."""
-    some = target.rng.choices([each for each in DAMAGES if each is not mix], k=2)
-    told = []
-    for each in some:
-        if target.file().exists() and target.file().stat().st_size >= _PAGE:
-            told.append(each(target))
-    return "; ".join(told)
-
-
-DAMAGES: dict[Callable[[Target], str], int] = {
-    flip: 6,
-    scribble: 5,
-    letters: 5,
-    truncate: 3,
-    swap: 2,
-    duplicate: 2,
-    zero: 2,
-    stale_page: 1,
-    lose: 1,
-    go_back: 1,
-    change_log: 1,
-    mix: 2,
-}
-
-
-def _patch(file: Path, place: int, change: Callable[[bytes], bytes], length: int) -> None:
-    with open(file, "r+b") as opened:
-        opened.seek(place)
-        old = opened.read(length)
-        if old:
-            opened.seek(place)
-            opened.write(change(old)[: len(old)])
-
-
 # The judge.
 
 
@@ -452,8 +265,9 @@ def try_case(number: int, seed: int, stores: Sequence[Sound]) -> Case:
     damage = rng.choices(list(DAMAGES), list(DAMAGES.values()))[0]
     thread = rng.choices(sound.threads, (1, 4, 4))[0]
     with copied(sound, str(number)) as folder:
-        others = [each for each in stores if each is not sound]
-        told = damage(Target(folder, sound, others, rng))
+        logs = [each.folder / "s" / "d.db-wal" for each in stores if each is not sound]
+        logs = [each for each in logs if each.exists()]
+        told = damage(Target(folder, sound.older, logs, rng))
         same = digests(folder) == digests(sound.folder)
         try:
             # A page that was whole once is sound in itself: a list may then be an older one.
