@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphInterrupt
+from langgraph.errors import GraphInterrupt, is_invalid_resume
 from langgraph.types import Interrupt
 
 from durajob import clock
@@ -70,6 +70,11 @@ class Questions:
                 raise
             self._interrupted(place, config, interrupt.args[0][0], len(answers))
             raise Unanswered() from interrupt
+        except Exception as error:
+            if answers and is_invalid_resume(error):
+                # Its type refuses what its schema let through: somebody must answer anew.
+                self._book.reopen(place, f"interrupt:{len(answers) - 1}")
+            raise
 
     def ask(
         self,

@@ -170,6 +170,9 @@ WHERE thread_id = :id AND question = :question AND status = 'open'
 EXPIRE = """
 UPDATE questions SET status = ?, answer = ?, answered_at = ?
 WHERE thread_id = ? AND question = ? AND status = 'open'"""
+REOPEN = """
+UPDATE questions SET status = 'open', answer = NULL, answered_at = NULL, answered_by = NULL
+WHERE thread_id = ? AND question = ?"""
 TOUCH = "UPDATE threads SET updated_at = :now WHERE id = :id"
 QUESTIONS_AFTER = """
 SELECT question, place, name, step, prompt, schema, expires_at, on_expiry, status, answer

@@ -82,6 +82,13 @@ class QuestionBook:
         self._door.write(lambda cursor: cursor.execute(queries.ASK, values), durable=False)
         self._known[place.key, question.name] = self._open[place.key] = question
 
+    def reopen(self, place: Place, name: str) -> None:
+        """Take an answer back that the step could not take. It goes with the next commit."""
+        question = self._known[place.key, name]._replace(status="open", answer=None)
+        values = (self._door.row, question.id)
+        self._door.write_later(lambda cursor: cursor.execute(queries.REOPEN, values))
+        self._known[place.key, name] = self._open[place.key] = question
+
     def expire(self, question: Question) -> Question:
         """Its time is over; the answer for that case, if it has one, is its answer from now on.
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send, interrupt
+from pydantic import BaseModel, field_validator
 
 from durajob import approval, once
 from tests.integration.graphs import die_once, note, wait_for_file
@@ -112,6 +113,25 @@ def called() -> StateGraph[State]:
     graph = StateGraph(State)
     graph.add_node("call", lambda state: compiled.invoke({"out": []}))
     graph.add_edge(START, "call")
+    return graph
+
+
+class Even(BaseModel):
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def is_even(cls, number: int) -> int:
+        if number % 2:
+            raise ValueError(f"{number} is odd")
+        return number
+
+
+def typed() -> StateGraph[State]:
+    """An interrupt whose type refuses more than a JSON Schema can say."""
+    graph = StateGraph(State)
+    graph.add_node("ask", lambda state: {"out": [interrupt("even?", response_schema=Even).number]})
+    graph.add_edge(START, "ask")
     return graph
 
 

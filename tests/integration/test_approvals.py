@@ -184,6 +184,17 @@ def test_a_graph_that_a_step_calls_by_itself_cannot_ask(forked: Forked) -> None:
     assert "the answer would not reach it" in failed.thread["error"]["message"]
 
 
+def test_an_answer_that_its_type_refuses_can_be_given_anew(forked: Forked) -> None:
+    """The step fails with what is wrong, and the question is open again."""
+    begin(forked, "typed")
+    assert 65 == forked.run("answer", "t", '{"number": "x"}').exit_status
+    failed = forked.run("answer", "t", '{"number": 3}', "--json", check=1)
+    assert "3 is odd" in failed.thread["error"]["message"]
+    assert ["even?"] == prompts(forked.run("resume", "t", "--json", check=3).thread)
+    done = forked.run("answer", "t", '{"number": 4}', "--json", check=0)
+    assert [4] == done.thread["state"]["out"]
+
+
 def test_a_schema_that_is_none_fails_the_step(forked: Forked) -> None:
     """Before anybody is asked."""
     failed = forked.run("start", f"{ASKING}:wrong", "-t", "t", "--json", check=1)
