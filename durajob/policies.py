@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
@@ -49,3 +49,19 @@ class StepPolicy:
     max_crashes: int | None = None  # so often in a row it may kill its process
     lock: LockPolicy | None = None
     delay: float | None = None  # seconds from when the step is due to when it begins
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShellStep:
+    """A step that is a shell command, as workflows.toml has it."""
+
+    name: str
+    run: str
+    needs: tuple[str, ...]  # the steps that must have finished first
+    shell: tuple[str, ...]  # the program and its options; the command comes last
+    cwd: str | None  # absolute; None for the folder that the thread was started in
+    env: Mapping[str, str]
+    when: str | None  # a command: exit status 0 for yes, 1 for no
+    foreach: str | None  # the key of the list in the state
+    timeout: float | None  # seconds
+    grace: float  # seconds between being asked to end and being killed

@@ -13,7 +13,7 @@ from durajob.errors import TargetError, WorkflowNotFound
 
 if TYPE_CHECKING:
     from durajob.config.specs import Config, WorkflowSpec
-    from durajob.policies import StepPolicy
+    from durajob.policies import ShellStep, StepPolicy
 
 OnBusy = Literal["fail", "skip", "wait"]
 
@@ -24,7 +24,7 @@ class Definition:
 
     name: str
     source: str  # "built-in", the path of the workflows.toml, or "target"
-    target: str  # ./file.py:name or package.module:name
+    target: str  # ./file.py:name or package.module:name; of commands, how many
     base: Path | None = None  # what a relative file is taken from, and modules are looked for in
     description: str = ""
     thread: str | None = None  # the template of thread ids
@@ -36,6 +36,7 @@ class Definition:
     max_resumes: int = 20
     max_crashes: int = 3  # so often in a row a step may kill its process
     max_running: int | None = None  # threads of the store that run at once
+    commands: tuple[ShellStep, ...] = ()  # where there is no graph
     secrets: tuple[str, ...] = ()  # names of what logs must not show
     log_size: int | None = None  # bytes that the log of an attempt may take
     policies: Mapping[str, StepPolicy] = field(default_factory=dict)  # as workflows.toml says
@@ -120,7 +121,7 @@ class Registry:
         return f"did you mean {near!r}?" if near else "durajob workflows lists what there is"
 
     def _of_spec(self, name: str, spec: WorkflowSpec) -> Definition:
-        from durajob.config.load import step_policies
+        from durajob.config.load import commands_of, step_policies
 
         config = self._read()
         given = {
@@ -128,11 +129,13 @@ class Registry:
             for key in ("on_busy", "timeout", "concurrency", "max_resumes", "max_crashes")
             if (value := getattr(spec, key)) is not None
         }
+        base = self._file.parent if self._file else None
         return Definition(
             name=name,
             source=str(self._file),
-            target=spec.graph,
-            base=self._file.parent if self._file else None,
+            target=spec.graph or _counted(len(spec.steps)),
+            base=base,
+            commands=commands_of(spec, base),
             description=spec.description,
             thread=spec.thread,
             input=spec.input,
@@ -199,6 +202,10 @@ def _here(text: str) -> Path:
             f"{_shown(text)} is relative to a folder that no longer exists",
             hint="change to a folder that exists, or give an absolute path",
         ) from error
+
+
+def _counted(steps: int) -> str:
+    return "1 shell step" if steps == 1 else f"{steps} shell steps"
 
 
 def _shown(text: str) -> str:

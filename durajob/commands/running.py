@@ -251,9 +251,11 @@ def _wait_or_leave(
 ) -> ThreadResult | None:
     """Find out cheaply that another process owns the thread, before anything is imported."""
     from durajob.store.files import held_files
-    from durajob.store.processes import owner_sentence, still_drives
+    from durajob.store.holders import end_holders, held_by
+    from durajob.store.processes import still_drives
 
-    files = held_files(settings.store.path)
+    path = settings.store.path
+    files = held_files(path)
     owner = json.loads(row["owner"]) if row["owner"] else None
     alive = owner is not None and still_drives(row["status"], owner, files)
     if not alive and not _is_held(row["id"], settings):
@@ -265,16 +267,14 @@ def _wait_or_leave(
             from durajob.store.ended import leave_word
             from durajob.store.files import log_folder
 
-            leave_word(log_folder(settings.store.path) / str(row["id"]), row["epoch"])
+            leave_word(log_folder(path) / str(row["id"]), row["epoch"])
+        end_holders(row["thread"], path, row["id"])
         return None
     if options.on_busy == "wait":
         return None
     if options.on_busy == "skip":
         return left_alone(row["thread"], settings)
-    raise Busy(
-        owner_sentence(row["thread"], owner),
-        hint=f"--on-busy wait waits for it; durajob status {row['thread']} shows it",
-    )
+    raise held_by(row["thread"], path, row["id"], owner)
 
 
 def _is_held(row: int, settings: Settings) -> bool:

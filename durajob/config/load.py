@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import msgspec
+from msgspec import Struct
 
 from durajob.config.names import WORKFLOW_NAME_RULE, is_workflow_name
+from durajob.config.shell import shell_steps
 from durajob.config.specs import (
     Config,
     Defaults,
@@ -21,6 +25,8 @@ from durajob.config.specs import (
     OnChange,
     RetryNumbers,
     RetrySpec,
+    ShellRetrySpec,
+    ShellSpec,
     Size,
     StepSpec,
     WorkflowSpec,
@@ -30,7 +36,14 @@ from durajob.config.template import FIELDS, template_fields
 from durajob.config.toml import Document, read_document, secret_names
 from durajob.durations import format_duration, parse_duration
 from durajob.errors import ConfigError
-from durajob.policies import LOCK_NAME_RULE, LockPolicy, RetryPolicy, StepPolicy, is_lock_name
+from durajob.policies import (
+    LOCK_NAME_RULE,
+    LockPolicy,
+    RetryPolicy,
+    ShellStep,
+    StepPolicy,
+    is_lock_name,
+)
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -40,6 +53,7 @@ _LATER = {
     Defaults: ("lock", "missed", "catchup", "notify", "overlap", "retention", "timezone"),
     WorkflowSpec: ("compensate", "lock", "notify", "retention", "schedule", "priority"),
     StepSpec: ("compensate", "isolate", "needs", "run", "timeout"),
+    ShellSpec: ("compensate",),
 }
 """Keys of later versions: whoever writes one is told so, rather than that it is unknown."""
 
@@ -58,6 +72,9 @@ _KINDS = {
 }
 """Python's and msgspec's names of types, as someone who writes TOML knows them."""
 
+_RETRIES: Mapping[type, type[Struct]] = {StepSpec: RetrySpec, ShellSpec: ShellRetrySpec}
+_ON_EXIT_EXAMPLE = "for example on_exit = [1, 75]; 124 is a timeout, 128 and more a signal"
+_GRAPH_EXAMPLE = 'for example graph = "./file.py:name", or [[workflows.NAME.steps]] with run = "…"'
 _ON_EXAMPLE = 'for example on = ["ConnectionError", "package.errors:Throttled"], or on_exit = [75]'
 _CHOICES = {"on_busy": get_args(OnBusy), "on_change": get_args(OnChange)}
 
@@ -125,7 +142,7 @@ def retry_numbers(*given: RetryNumbers) -> dict[str, Any]:
 def step_policies(defaults: Defaults, spec: WorkflowSpec) -> dict[str, StepPolicy]:
     """What the file says of the steps of one workflow, over the defaults."""
     policies = {}
-    for step, said in spec.steps.items():
+    for step, said in _said_of_steps(spec):
         if said != StepSpec():
             policies[step] = StepPolicy(
                 retry=None if said.retry is None else _retry_policy(defaults, said.retry),
@@ -136,7 +153,26 @@ def step_policies(defaults: Defaults, spec: WorkflowSpec) -> dict[str, StepPolic
     return policies
 
 
-def _retry_policy(defaults: Defaults, said: RetrySpec) -> RetryPolicy:
+def commands_of(spec: WorkflowSpec, folder: Path | None) -> tuple[ShellStep, ...]:
+    """The steps of a workflow that are commands; ``folder`` is where a relative ``cwd`` begins."""
+    if not isinstance(spec.steps, list):
+        return ()
+
+    def refuse(below: _Key, problem: str, hint: str | None) -> ConfigError:
+        raise AssertionError(f"checked when it was read: {below}: {problem}")
+
+    return tuple(
+        step
+        if step.cwd is None
+        else replace(step, cwd=os.path.join(folder or "", os.path.expanduser(step.cwd)))
+        for step in shell_steps(spec.steps, refuse)
+    )
+
+
+def _retry_policy(defaults: Defaults, said: RetrySpec | ShellRetrySpec) -> RetryPolicy:
+    if isinstance(said, ShellRetrySpec):
+        statuses = (said.on_exit,) if isinstance(said.on_exit, int) else tuple(said.on_exit)
+        return RetryPolicy(**retry_numbers(defaults.retry, said), on_exit=statuses)
     on = (said.on,) if isinstance(said.on, str) else tuple(said.on or ())
     codes = (said.on_exit,) if isinstance(said.on_exit, int) else tuple(said.on_exit or ())
     return RetryPolicy(**retry_numbers(defaults.retry, said), on=on, on_exit=codes)
@@ -153,17 +189,8 @@ def _workflow(document: Document, name: str, table: object, defaults: Defaults) 
     key = ("workflows", name)
     if not is_workflow_name(name):
         raise document.error(key, "is no name for a workflow", hint=WORKFLOW_NAME_RULE)
-    if isinstance(table, dict) and isinstance(table.get("steps"), list):
-        raise document.error(
-            (*key, "steps"),
-            "steps that are shell commands are not supported by this version yet",
-            hint='write them in Python: graph = "./file.py:name"; durajob init shows how',
-        )
     spec = _decode(document, key, table, WorkflowSpec)
-    try:
-        parse_target(spec.graph)
-    except ValueError as error:
-        raise document.error((*key, "graph"), str(error)) from error
+    _check_what_runs(document, key, spec)
     if spec.thread is not None:
         try:
             template_fields(spec.thread)
@@ -171,14 +198,48 @@ def _workflow(document: Document, name: str, table: object, defaults: Defaults) 
             hint = f"for example {name}-{FIELDS[0]}"
             raise document.error((*key, "thread"), str(error), hint=hint) from error
     _check_json(document, (*key, "input"), spec.input)
-    for step, step_spec in spec.steps.items():
+    for step, step_spec in _said_of_steps(spec):
         if step_spec.lock is not None:
             _check_lock(document, (*key, "steps", step, "lock"), step_spec.lock)
         if step_spec.retry is not None:
             within = (*key, "steps", step, "retry")
-            _check_on(document, within, step_spec.retry)
+            if isinstance(step_spec.retry, RetrySpec):
+                _check_on(document, within, step_spec.retry)
+            elif step_spec.retry.on_exit == []:
+                raise document.error((*within, "on_exit"), "is empty", hint=_ON_EXIT_EXAMPLE)
             _check_waits(document, within, defaults.retry, step_spec.retry)
     return spec
+
+
+def _check_what_runs(document: Document, key: _Key, spec: WorkflowSpec) -> None:
+    """A graph, or steps that are commands."""
+    if isinstance(spec.steps, list) and spec.graph is None:
+
+        def refuse(below: _Key, problem: str, hint: str | None) -> ConfigError:
+            return document.error((*key, "steps", *below), problem, hint=hint)
+
+        if not spec.steps:
+            raise refuse((), "is empty", _GRAPH_EXAMPLE)
+        shell_steps(spec.steps, refuse)
+        return
+    if spec.graph is None:
+        raise document.error(key, "graph is missing", hint=_GRAPH_EXAMPLE)
+    if isinstance(spec.steps, list):
+        raise document.error(
+            (*key, "graph"),
+            "a workflow has a graph, or steps that are commands, not both",
+            hint="make two workflows of it",
+        )
+    try:
+        parse_target(spec.graph)
+    except ValueError as error:
+        raise document.error((*key, "graph"), str(error)) from error
+
+
+def _said_of_steps(spec: WorkflowSpec) -> list[tuple[str, StepSpec | ShellSpec]]:
+    if isinstance(spec.steps, list):
+        return [(step.name, step) for step in spec.steps]
+    return list(spec.steps.items())
 
 
 def _check_lock(document: Document, key: _Key, lock: str | LockSpec) -> None:
@@ -242,7 +303,7 @@ def _decode(document: Document, key: _Key, table: object, spec: type[S]) -> S:
     _refuse_unknown(document, key, table, spec)
     retry = table.get("retry")
     if isinstance(retry, dict):
-        nested = RetrySpec if spec is StepSpec else RetryNumbers
+        nested = _RETRIES.get(spec, RetryNumbers)
         _refuse_unknown(document, (*key, "retry"), retry, nested)
     lock = table.get("lock")
     if isinstance(lock, dict):
@@ -251,6 +312,11 @@ def _decode(document: Document, key: _Key, table: object, spec: type[S]) -> S:
     if isinstance(steps, dict):
         for name, step in steps.items():
             _decode(document, (*key, "steps", name), step, StepSpec)
+    elif isinstance(steps, list):
+        for number, step in enumerate(steps):
+            name = step.get("name") if isinstance(step, dict) else None
+            shown = name if isinstance(name, str) else str(number)
+            _decode(document, (*key, "steps", shown), step, ShellSpec)
     try:
         return msgspec.convert(table, spec, dec_hook=_hook)
     except msgspec.ValidationError as error:
@@ -273,6 +339,8 @@ def _refuse_unknown(
                 "not supported by this version yet",
                 hint=f"remove it; known here: {', '.join(known)}",
             )
+        if spec is ShellRetrySpec and name == "on":
+            raise document.error((*key, name), "a command has no exceptions", hint=_ON_EXIT_EXAMPLE)
         if spec is RetryNumbers and name in ("on", "on_exit"):
             raise document.error(
                 (*key, name),
@@ -306,7 +374,9 @@ def _size(value: object) -> int:
 def _plain(said: str, key: str) -> tuple[str, str | None]:
     """msgspec's sentence about ``key`` in the words of someone who writes TOML, and a hint."""
     if missing := re.fullmatch(r"Object missing required field `(\w+)`", said):
-        example = 'lock = "payments"' if missing[1] == "name" else 'graph = "./file.py:name"'
+        if missing[1] == "on_exit":
+            return "does not say what to retry on", _ON_EXIT_EXAMPLE
+        example = 'lock = "payments"' if key == "lock" else f'{missing[1]} = "…"'
         return f"{missing[1]} is missing", f"for example {example}"
     if wrong := re.fullmatch(r"Expected `(.+)`, got `(\w+)`", said):
         wanted = [_KINDS.get(kind, kind) for kind in wrong[1].split(" | ") if kind != "null"]

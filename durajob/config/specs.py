@@ -69,10 +69,35 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     delay: Duration | None = None
 
 
+class ShellRetrySpec(RetryNumbers, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The retry of a step that is a command: what to retry on is always said."""
+
+    on_exit: ExitCode | list[ExitCode]
+
+
+class ShellSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[workflows.NAME.steps]]``"""
+
+    name: str
+    run: str
+    needs: str | list[str] | None = None
+    foreach: str | None = None
+    when: str | None = None
+    timeout: Duration | None = None
+    grace: Duration | None = None
+    retry: ShellRetrySpec | None = None
+    cwd: str | None = None
+    env: dict[str, str] = {}
+    shell: str | list[str] | None = None
+    max_crashes: MaxCrashes | None = None
+    lock: str | LockSpec | None = None
+    delay: Duration | None = None
+
+
 class WorkflowSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[workflows.NAME]``"""
 
-    graph: str
+    graph: str | None = None
     description: str = ""
     thread: str | None = None
     input: dict[str, Any] = {}
@@ -82,7 +107,7 @@ class WorkflowSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     concurrency: Concurrency | None = None
     max_resumes: MaxResumes | None = None
     max_crashes: MaxCrashes | None = None
-    steps: dict[str, StepSpec] = {}
+    steps: dict[str, StepSpec] | list[ShellSpec] = {}
 
 
 class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -25,7 +25,7 @@ from durajob.events import Notice, Observer
 from durajob.model import StepError
 from durajob.registry import Definition
 from durajob.store.ended import clear_word, has_left_word
-from durajob.store.files import held_files, log_folder
+from durajob.store.files import held_files, log_folder, work_folder
 from durajob.store.logs import MAX_SIZE
 from durajob.store.processes import boot_id, is_alive, still_drives
 from durajob.store.read import Reader
@@ -130,6 +130,8 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
         resumed=resumed,
         logs=logs,
         max_crashes=request.definition.max_crashes,
+        folder=work_folder(writer.path) / str(row["id"]),
+        lock=writer.locks.fd,
         secrets=request.definition.secrets,
         log_size=request.definition.log_size or MAX_SIZE,
     )

@@ -27,6 +27,7 @@ from langgraph.runtime import RunControl
 
 from durajob import clock
 from durajob.engine import graph as graphs
+from durajob.engine import signals
 from durajob.engine.crashes import Guard
 from durajob.engine.graph import Check
 from durajob.engine.output import Output
@@ -40,6 +41,8 @@ from durajob.events import Notice, Observer, ThreadClaimed, ThreadLeft
 from durajob.masking import Mask
 from durajob.model import AttemptStatus, StepError, ThreadStatus
 from durajob.policies import StepPolicy
+from durajob.steps.context import CommandRoom
+from durajob.steps.shell import kill_commands
 from durajob.store.door import Door
 from durajob.store.effects import EffectBook
 from durajob.store.ended import leave_word
@@ -73,6 +76,8 @@ class Job:
     resumed: bool
     logs: Path
     max_crashes: int  # for steps that say nothing of their own
+    folder: Path  # the thread's own, for its shell steps
+    lock: int  # the descriptor that holds the thread's lock
     secrets: tuple[str, ...] = ()
     log_size: int = MAX_SIZE
 
@@ -112,6 +117,7 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
         seats=threading.Semaphore(job.concurrency)
         if graphs.has_subgraphs(job.loaded.builder)
         else nullcontext(),
+        room=CommandRoom(job.workflow, job.input, str(job.folder), job.lock),
         output=Output(job.logs, mask=mask, max_size=job.log_size),
     )
     observer.notify(
@@ -129,8 +135,12 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
     if ledger.crashes:
         run.guard = Guard(ledger, job.max_crashes, lambda: drain.requested or run.failed)
     drain.on_request(partial(_say_stopping, job.thread, observer))
-    with run.output.captured(), _no_crash(job):
-        outcome = _supervise(partial(_run_graph, job, run), run, job, deadline)
+    signals.before_abort.append(kill_commands)
+    try:
+        with run.output.captured(), _no_crash(job):
+            outcome = _supervise(partial(_run_graph, job, run), run, job, deadline)
+    finally:
+        signals.before_abort.remove(kill_commands)
     observer.notify(ThreadLeft(thread=job.thread, at=clock.now(), status=outcome.status))
     return outcome
 
@@ -186,6 +196,7 @@ def _cut_off(run: Run, job: Job, ended: threading.Event, box: dict[str, Any]) ->
         run.ledger.finish("stopped", attempts=AttemptStatus.TIMED_OUT)
     finally:
         job.door.shut(Busy("the run is over: its timeout ended it"))
+        kill_commands()
     return Outcome(status=ThreadStatus.STOPPED, timed_out=True, abandoned=True)
 
 

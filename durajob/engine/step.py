@@ -45,7 +45,8 @@ from durajob.events import (
 )
 from durajob.model import AttemptStatus, StepError, StepProgress
 from durajob.policies import StepPolicy
-from durajob.steps.context import Leave, Unanswered, current
+from durajob.steps.context import CommandRoom, Leave, Unanswered, current
+from durajob.steps.limits import StepTimeout
 from durajob.steps.lock import LockTimeout
 from durajob.steps.retry import plan, run_with_retries
 from durajob.store.effects import EffectBook
@@ -86,6 +87,7 @@ class Run:
     drain: Drain
     seats: AbstractContextManager[Any]  # bounds how many steps run at once
     output: Output
+    room: CommandRoom
     guard: Guard | None = None  # only where a process has died before
     serde: Any = None  # set once the graph is compiled: it allows the types of its state
     failures: dict[int, StepError] = field(default_factory=dict)  # by the exception's id
@@ -322,7 +324,10 @@ class _Attempts:
             attempt=attempt.number,
             log=context.log.name,
         )
-        seconds = run.ledger.fail(attempt, AttemptStatus.FAILED, told, trace, self.retry_in)
+        status = AttemptStatus.FAILED
+        if isinstance(error, StepTimeout):
+            status = AttemptStatus.TIMED_OUT
+        seconds = run.ledger.fail(attempt, status, told, trace, self.retry_in)
         if self.retry_in is None:
             run.failures[id(error)] = told
         run.observer.notify(
@@ -400,6 +405,14 @@ class _Context(Waits):
             if self._pipe is None:
                 self._pipe = self._run.output.open_pipe(log)
             return self._pipe.writing
+
+    def last_lines(self) -> list[str]:
+        if self._pipe is not None:
+            self._pipe.drain()
+        return self.log.last_lines()
+
+    def command_room(self) -> CommandRoom:
+        return self._run.room
 
     def effect_key(self, name: str, /) -> str:
         return self._effects.key(name)

@@ -6,10 +6,20 @@ each see their own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from durajob.model import StepProgress
+
+
+class CommandRoom(NamedTuple):
+    """What a shell command needs of the run around it."""
+
+    workflow: str
+    input: Mapping[str, Any]
+    folder: str  # the thread's own, for what is to outlive a resume
+    lock: int  # the descriptor that holds the thread's lock
 
 
 class StepContext(Protocol):
@@ -30,6 +40,12 @@ class StepContext(Protocol):
 
         None where descriptors 1 and 2 are the step's own, in a worker process.
         """
+
+    def last_lines(self) -> list[str]:
+        """The end of what the step and its programs have printed."""
+
+    def command_room(self) -> CommandRoom:
+        """For shell steps, which always run in the owner's own process."""
 
     def effect_key(self, name: str, /) -> str:
         """The idempotency key of an effect."""

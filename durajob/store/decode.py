@@ -29,7 +29,9 @@ def channel_values(kind: str, data: bytes) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError("a checkpoint without channel values")
     if "__root__" in values:
-        return {"__root__": values["__root__"]}
+        root = values["__root__"]
+        # A state that is one open dict, as that of shell steps, is shown as it is.
+        return root if isinstance(root, dict) else {"__root__": root}
     return {
         str(name): value
         for name, value in values.items()

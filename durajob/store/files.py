@@ -39,6 +39,11 @@ def log_folder(path: Path) -> Path:
     return Path(f"{path}-logs")
 
 
+def work_folder(path: Path) -> Path:
+    """The folder in which each thread of the store at ``path`` has one for its shell steps."""
+    return Path(f"{path}-work")
+
+
 def open_log(path: Path) -> BinaryIO:
     """A log file to append to, made 0600 in folders that are made 0700."""
     make_folder(path.parent)

@@ -13,6 +13,7 @@ import fcntl
 import os
 import stat
 import struct
+from contextlib import suppress
 
 from durajob.errors import StoreError, UnsafePermissions
 
@@ -26,6 +27,11 @@ _TURNS = 1 << 48  # of the queues of all named locks
 _NAMED = 1 << 56
 _EACH = 1024  # bytes for the seats of one named lock
 _FLOCK = struct.Struct("hhqqi4x")  # l_type, l_whence, l_start, l_len, l_pid
+
+
+def thread_byte(row: int) -> int:
+    """The byte of the lock file that the owner of a thread locks."""
+    return _THREADS + row
 
 
 class LockFile:
@@ -58,7 +64,12 @@ class LockFile:
             raise _not_ours(path)
 
     def close(self) -> None:
-        """Let go of every lock taken through this object."""
+        """Let go of every lock taken through this object.
+
+        A program that a step has left running may have the descriptor, too: only an owner
+        that dies leaves the lock to it.
+        """
+        self._unlock_all()
         os.close(self.fd)
 
     def try_thread(self, row: int) -> bool:
@@ -133,6 +144,11 @@ class LockFile:
     def write_commits(self, store_id: str, commits: int) -> None:
         """Remember a durable commit; called after it returned, never before."""
         os.pwrite(self.fd, _HEADER.pack(_MAGIC, store_id.encode("ascii"), commits), 0)
+
+    def _unlock_all(self) -> None:
+        with suppress(OSError):
+            everything = _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, 0, 0, 0)
+            fcntl.fcntl(self.fd, fcntl.F_OFD_SETLK, everything)
 
     def _try(self, byte: int) -> bool:
         try:

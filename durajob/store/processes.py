@@ -37,6 +37,12 @@ def is_alive(owner: Mapping[str, Any]) -> bool:
     return owner["started"] is not None and _start_time(owner["pid"]) == owner["started"]
 
 
+def is_gone(owner: Mapping[str, Any]) -> bool:
+    """Whether the process was one of this machine and this boot, and lives no more."""
+    here = owner["host"] == os.uname().nodename and owner["boot"] == boot_id()
+    return here and not is_alive(owner)
+
+
 def drives(owner: Mapping[str, Any], files: Iterable[str | Path]) -> bool:
     """Whether the owner lives and has one of ``files`` open, a store and its lock file.
 

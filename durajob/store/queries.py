@@ -204,6 +204,7 @@ THREADS_BY_PREFIX = """
 SELECT thread FROM threads WHERE thread >= ? AND thread < ? ORDER BY thread LIMIT 11"""
 COUNT_BY_STATUS = "SELECT status, count(*) FROM threads GROUP BY status"
 RUNNING = "SELECT id, thread, owner, epoch FROM threads WHERE status = 'running'"
+OWNER = "SELECT thread, owner FROM threads WHERE id = ?"
 STILL_RUNNING = "SELECT 1 FROM threads WHERE id = ? AND status = 'running' AND epoch = ?"
 
 STEPS = """

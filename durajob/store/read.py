@@ -28,7 +28,7 @@ from durajob.store.asked import asked_of, is_answered, is_due
 from durajob.store.driver import sqlite, translate
 from durajob.store.files import held_files, lock_path, open_for_reading
 from durajob.store.locks import LockFile
-from durajob.store.processes import still_drives
+from durajob.store.processes import is_gone, still_drives
 
 
 class Begun(NamedTuple):
@@ -317,7 +317,8 @@ class Reader:
 
     def _is_driven(self, row: int, owner: str | None) -> bool:
         if self._locks is not None and self._locks.thread_is_held(row):
-            return True
+            # By the owner; or, if that is gone, by a program which it has left behind.
+            return owner is None or not is_gone(json.loads(owner))
         # Its lock file may have been removed under it, and another be there by now.
         return owner is not None and still_drives(
             "running", json.loads(owner), held_files(self.path)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from durajob import clock
-from durajob.errors import Busy
 from durajob.store import queries, seals
 from durajob.store.door import Door
 from durajob.store.driver import sqlite, translate
 from durajob.store.files import open_for_writing
+from durajob.store.holders import held_by
 from durajob.store.ledger import Crashes
-from durajob.store.processes import describe_self, owner_sentence
+from durajob.store.processes import describe_self
 
 
 class Writer:
@@ -110,7 +110,8 @@ class Writer:
             Busy: when another process holds it.
         """
         if not self.locks.try_thread(row):
-            raise Busy(_held(self._connection, row), hint="--on-busy wait waits for it")
+            thread, owner = self._connection.execute(queries.OWNER, (row,)).fetchone()
+            raise held_by(thread, self.path, row, None if owner is None else json.loads(owner))
 
     def _transact(self, operation: Any) -> Any:
         connection = self._connection
@@ -133,10 +134,3 @@ class Writer:
         except (sqlite.Error, OSError) as error:
             raise translate(error, str(self.path)) from error
         return value
-
-
-def _held(connection: Any, row: int) -> str:
-    thread, owner = connection.execute(
-        "SELECT thread, owner FROM threads WHERE id = ?", (row,)
-    ).fetchone()
-    return owner_sentence(thread, None if owner is None else json.loads(owner))

@@ -40,6 +40,8 @@ def load(definition: Definition) -> Loaded:
     """
     # Read once, when LangGraph is imported: values in the store build no objects of any class.
     os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
+    if definition.commands:
+        return _load_commands(definition)
     try:
         target = parse_target(definition.target)
     except ValueError as error:
@@ -54,6 +56,13 @@ def load(definition: Definition) -> Loaded:
         policies = _overlaid(definition, builder, own)
         resolved = {step: _resolved(definition, step, policy) for step, policy in policies.items()}
     return Loaded(builder=builder, policies=resolved, name=definition.name)
+
+
+def _load_commands(definition: Definition) -> Loaded:
+    from durajob.workflow.shell import shell_graph
+
+    builder = shell_graph(definition.commands)
+    return Loaded(builder=builder, policies=definition.policies, name=definition.name)
 
 
 def _graph(

@@ -1,0 +1,142 @@
+"""``[[workflows.NAME.steps]]``: steps that are shell commands, checked and put in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from durajob.config.names import nearest
+from durajob.config.specs import ShellSpec
+from durajob.errors import ConfigError
+from durajob.policies import ShellStep
+
+Refuse = Callable[[tuple[str, ...], str, str | None], ConfigError]
+"""Makes the refusal of a key below ``steps``: its path, the problem, the way out."""
+
+STEP_NAME_RULE = "a step's name is letters, digits, _ - and . of ASCII, up to 100, no digit first"
+LONGEST_COMMAND = 100_000
+GRACE = 5.0
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SHELLS: Mapping[str, tuple[str, ...]] = {
+    "sh": ("/bin/sh", "-ec"),
+    "bash": ("bash", "-eo", "pipefail", "-c"),
+}
+
+
+def shell_steps(specs: Sequence[ShellSpec], refuse: Refuse) -> tuple[ShellStep, ...]:
+    """The steps, with what each waits for.
+
+    Where none says ``needs``, each waits for the one before it.
+
+    Raises:
+        ConfigError: made by ``refuse``.
+    """
+    _check_names(specs, refuse)
+    in_turn = all(spec.needs is None for spec in specs)
+    names = [spec.name for spec in specs]
+    steps = []
+    for number, spec in enumerate(specs):
+        _check(spec, refuse)
+        needs = tuple(names[number - 1 : number]) if in_turn and number else _needs(spec)
+        for name in needs:
+            if name not in names:
+                near = nearest(name, names)
+                hint = f"did you mean {near!r}?" if near else f"the steps are {', '.join(names)}"
+                raise refuse((spec.name, "needs"), f"there is no step {name!r}", hint)
+        steps.append(
+            ShellStep(
+                name=spec.name,
+                run=spec.run,
+                needs=needs,
+                shell=_shell(spec.shell),
+                cwd=spec.cwd,
+                env=dict(spec.env),
+                when=spec.when,
+                foreach=spec.foreach,
+                timeout=None if spec.timeout is None else float(spec.timeout),
+                grace=GRACE if spec.grace is None else float(spec.grace),
+            )
+        )
+    _check_cycles(steps, refuse)
+    return tuple(steps)
+
+
+def _needs(spec: ShellSpec) -> tuple[str, ...]:
+    if spec.needs is None:
+        return ()
+    return tuple(dict.fromkeys([spec.needs] if isinstance(spec.needs, str) else spec.needs))
+
+
+def _shell(said: str | list[str] | None) -> tuple[str, ...]:
+    if isinstance(said, list):
+        return tuple(said)
+    return _SHELLS.get(said or "sh") or (said or "", "-c")
+
+
+def _check_names(specs: Sequence[ShellSpec], refuse: Refuse) -> None:
+    seen: set[str] = set()
+    for spec in specs:
+        if not _NAME.fullmatch(spec.name):
+            raise refuse((spec.name, "name"), f"{spec.name[:60]!r} is no name", STEP_NAME_RULE)
+        if spec.name in seen:
+            raise refuse((spec.name, "name"), "two steps have this name", "rename one of them")
+        seen.add(spec.name)
+    for spec in specs:
+        if spec.foreach is not None and f"{spec.name}.items" in seen:
+            raise refuse(
+                (spec.name, "foreach"),
+                f"{spec.name}.items is the step that makes its list, and another has that name",
+                "rename one of them",
+            )
+
+
+def _check(spec: ShellSpec, refuse: Refuse) -> None:
+    for key, command in (("run", spec.run), ("when", spec.when)):
+        if command is None:
+            continue
+        if not command.strip():
+            raise refuse((spec.name, key), "is empty", 'for example run = "pg_dump shop"')
+        if "\0" in command:
+            raise refuse((spec.name, key), "holds a zero byte", None)
+        if len(command.encode("utf-8", "replace")) > LONGEST_COMMAND:
+            raise refuse(
+                (spec.name, key), f"has more than {LONGEST_COMMAND:,} bytes", "call a script"
+            )
+    if spec.foreach is not None and (not spec.foreach or spec.foreach == spec.name):
+        raise refuse(
+            (spec.name, "foreach"),
+            "must name a key of the state, other than the step's name",
+            "what the branches find out stands in the state under the step's name",
+        )
+    if spec.shell is not None and (not spec.shell or spec.shell[0] == ""):
+        raise refuse((spec.name, "shell"), "is empty", 'for example shell = "bash"')
+    if spec.cwd is not None and (not spec.cwd or "\0" in spec.cwd):
+        raise refuse((spec.name, "cwd"), "names no folder", None)
+    for name, value in spec.env.items():
+        if not _VARIABLE.fullmatch(name) or name.startswith("DURAJOB_"):
+            problem = f"{name[:60]!r} cannot be set"
+            hint = "a variable is letters, digits and _; those that begin with DURAJOB_ are ours"
+            raise refuse((spec.name, "env"), problem, hint)
+        if "\0" in value:
+            raise refuse((spec.name, "env", name), "holds a zero byte", None)
+
+
+def _check_cycles(steps: Sequence[ShellStep], refuse: Refuse) -> None:
+    left = {step.name: set(step.needs) for step in steps}
+    while ready := [name for name, needs in left.items() if not needs]:
+        for name in ready:
+            del left[name]
+        for needs in left.values():
+            needs.difference_update(ready)
+    if left:
+        path = [min(left, key=[step.name for step in steps].index)]
+        while path[-1] not in path[:-1]:
+            path.append(min(left[path[-1]] & left.keys()))
+        cycle = path[path.index(path[-1]) :]
+        raise refuse(
+            (cycle[0], "needs"),
+            f"the steps wait for each other: {' needs '.join(cycle)}",
+            "remove one of these needs",
+        )

@@ -1,0 +1,287 @@
+"""Steps that are shell commands.
+
+A command runs in a session of its own, so that Ctrl-C at the terminal does not reach it. What it
+needs comes by environment and files, never as text put into the command; what it found goes back
+by a file. It holds the descriptor of the thread's lock: should its owner die, nobody takes the
+thread while the command still works.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from durajob import clock
+from durajob.durations import format_duration
+from durajob.policies import ShellStep
+from durajob.steps.context import StepContext, current
+from durajob.steps.limits import StepTimeout
+from durajob.steps.outputs import read_outputs
+from durajob.store.files import make_folder
+from durajob.store.trees import MARK, end_tree, kill_tree
+
+TIMED_OUT = 124
+"""The exit status that a command has for ``on_exit`` when its time is up, as timeout(1) has it."""
+
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+_OWN = "DURAJOB_"
+_LONGEST_TEXT = 32 * 1024  # bytes of one value in the environment
+_LONGEST_ALL = 512 * 1024
+_LONGEST_POLL = 3600.0
+
+
+class CommandFailed(Exception):
+    """A command ended with another exit status than 0, or of a signal."""
+
+    def __init__(self, message: str, *, status: int = 1) -> None:
+        super().__init__(message)
+        self.returncode = status  # for ``on_exit``
+
+
+class CommandTimeout(CommandFailed, StepTimeout):
+    """A command took longer than it may, and was ended with all that it had started."""
+
+
+class Branch(NamedTuple):
+    """A branch of a ``foreach``."""
+
+    number: int
+    item: Any
+
+
+def run_command(
+    step: ShellStep, state: Mapping[str, Any], branch: Branch | None = None
+) -> dict[str, Any] | None:
+    """Run the command of ``step``; its outputs, or None when its ``when`` said no.
+
+    Raises:
+        CommandFailed: when it did not end well, or its outputs make no sense.
+    """
+    context = current.get()
+    assert context is not None, "a shell step runs inside a thread"
+    end = None if step.timeout is None else clock.monotonic() + step.timeout
+    with _files(context, state, branch) as files:
+        call = _Call(step, context, _environment(step, context, state, branch, files), end)
+        if step.when is not None and not call.asks(step.when):
+            context.print("skipped: its when said no\n", "durajob")
+            return None
+        call.runs(step.run)
+        try:
+            return read_outputs(files["DURAJOB_OUTPUT"])
+        except ValueError as error:
+            raise CommandFailed(f"its outputs cannot be taken: {error}") from error
+
+
+def kill_commands() -> None:
+    """Kill every command that this process runs, at once: it is about to end."""
+    for pid, mark in list(_running.items()):
+        kill_tree(pid, mark)
+
+
+_running: dict[int, str] = {}
+
+
+class _Call:
+    """The programs of one attempt: its ``when``, then its ``run``."""
+
+    def __init__(
+        self, step: ShellStep, context: StepContext, env: dict[str, str], end: float | None
+    ) -> None:
+        self._step = step
+        self._context = context
+        self._env = env
+        self._end = end
+
+    def asks(self, condition: str) -> bool:
+        """Whether a condition holds: it exits with 0 for yes, with 1 for no."""
+        status = self._execute(condition)
+        if status not in (0, 1):
+            raise self._failure(status, "its when: ")
+        return status == 0
+
+    def runs(self, command: str) -> None:
+        """Run a command that must end well."""
+        status = self._execute(command)
+        if status != 0:
+            raise self._failure(status, "")
+
+    def _execute(self, command: str) -> int:
+        """The command's returncode, as ``subprocess`` has it."""
+        mark = self._env[MARK] = uuid.uuid4().hex
+        output = self._context.descriptor()
+        step = self._step
+        try:
+            process = subprocess.Popen(
+                [*step.shell, command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=step.cwd,
+                env=self._env,
+                start_new_session=True,
+                pass_fds=(self._context.command_room().lock,),
+            )
+        except OSError as error:
+            raise _not_started(step, error) from error
+        _running[process.pid] = mark
+        try:
+            if not _wait(process.pid, self._end):
+                end_tree(process.pid, mark, step.grace)
+                process.wait()
+                assert step.timeout is not None
+                raise CommandTimeout(
+                    f"it took longer than its timeout of {format_duration(step.timeout)}"
+                    + _quoted(self._context),
+                    status=TIMED_OUT,
+                )
+            status = process.wait()
+            if status != 0:
+                # What it left behind must not run beside the next attempt.
+                end_tree(process.pid, mark, step.grace)
+            return status
+        finally:
+            del _running[process.pid]
+
+    def _failure(self, status: int, whose: str) -> CommandFailed:
+        return CommandFailed(
+            f"{whose}{_told(status)}{_quoted(self._context)}",
+            status=128 - status if status < 0 else status,
+        )
+
+
+def _wait(pid: int, end: float | None) -> bool:
+    """Whether the process ended in time; it is left to be waited for."""
+    handle = os.pidfd_open(pid)
+    try:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        while True:
+            left = _LONGEST_POLL if end is None else end - clock.monotonic()
+            if poll.poll(max(0.0, min(left, _LONGEST_POLL)) * 1000):
+                return True
+            if end is not None and clock.monotonic() >= end:
+                return False
+    finally:
+        os.close(handle)
+
+
+def _told(status: int) -> str:
+    if status < 0:
+        name = signal.Signals(-status).name
+        why = ", perhaps because memory ran out" if -status == signal.SIGKILL else ""
+        return f"killed by {name}{why}"
+    why = {
+        _NOT_FOUND: " (a command was not found)",
+        _NOT_EXECUTABLE: " (a command could not be executed)",
+    }.get(status, "")
+    if not why and status > 128:
+        with suppress(ValueError):
+            why = f" (of {signal.Signals(status - 128).name})"
+    return f"exit status {status}{why}"
+
+
+def _quoted(context: StepContext) -> str:
+    lines = "\n".join(context.last_lines())[-1000:]
+    return f": {lines}" if lines else ""
+
+
+def _not_started(step: ShellStep, error: OSError) -> CommandFailed:
+    why = os.strerror(error.errno or 0)
+    if step.cwd is not None and not os.path.isdir(step.cwd):
+        return CommandFailed(f"its folder {step.cwd} cannot be entered: {why}", status=1)
+    status = _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
+    return CommandFailed(f"the shell {step.shell[0]} could not be run: {why}", status=status)
+
+
+@contextmanager
+def _files(
+    context: StepContext, state: Mapping[str, Any], branch: Branch | None
+) -> Iterator[dict[str, str]]:
+    """The files through which a command is told and tells, by the variables that name them."""
+    room = context.command_room()
+    make_folder(Path(room.folder))
+    folder = tempfile.mkdtemp(prefix="durajob-")
+    try:
+        files = {
+            f"{_OWN}{name}": os.path.join(folder, name.lower())
+            for name in ("INPUT", "STATE", "OUTPUT")
+        }
+        contents = {"INPUT": room.input, "STATE": state}
+        for name, path in files.items():
+            with open(path, "w", encoding="utf-8") as file:
+                if (content := contents.get(name.removeprefix(_OWN))) is not None:
+                    json.dump(content, file, default=repr)
+        yield files
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _environment(
+    step: ShellStep,
+    context: StepContext,
+    state: Mapping[str, Any],
+    branch: Branch | None,
+    files: Mapping[str, str],
+) -> dict[str, str]:
+    room = context.command_room()
+    env = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
+    env |= {name: os.environ[name] for name in _KEPT if name in os.environ}
+    env |= step.env
+    values = [
+        *((f"{_OWN}STATE_", key, value) for key, value in state.items()),
+        *((f"{_OWN}INPUT_", key, value) for key, value in room.input.items()),
+    ]
+    left = _LONGEST_ALL
+    for prefix, key, value in values:
+        text = _scalar(value)
+        name = prefix + re.sub(r"[^A-Z0-9_]", "_", str(key).upper())
+        if text is not None and _fits(text) and (left := left - len(name) - len(text)) > 0:
+            env[name] = text
+    env |= {
+        f"{_OWN}THREAD": context.thread,
+        f"{_OWN}WORKFLOW": room.workflow,
+        f"{_OWN}STEP": context.step,
+        f"{_OWN}ATTEMPT": str(context.attempt),
+        f"{_OWN}DIR": room.folder,
+        **files,
+    }
+    if branch is not None:
+        item = _scalar(branch.item)
+        text = json.dumps(branch.item) if item is None else item
+        if not _fits(text, 4 * _LONGEST_TEXT - 100):
+            raise CommandFailed(
+                f"the item {branch.number} is too large for the environment, or holds a zero byte"
+            )
+        env |= {f"{_OWN}ITEM": text, f"{_OWN}INDEX": str(branch.number)}
+    return env
+
+
+_KEPT = ("DURAJOB_FILE", "DURAJOB_STORE")
+
+
+def _scalar(value: Any) -> str | None:
+    """A value as a shell takes it; None for what is no single value."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value) if isinstance(value, int | float) else None
+
+
+def _fits(text: str, most: int = _LONGEST_TEXT) -> bool:
+    """Whether an environment can hold a text: it knows no zero byte, and no end of sizes."""
+    try:
+        return "\0" not in text and len(text.encode()) <= most
+    except UnicodeEncodeError:
+        return False
