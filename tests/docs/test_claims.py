@@ -130,6 +130,7 @@ def test_every_status_is_described() -> None:
         ("workflows", specs.WorkflowSpec),
         ("steps", specs.StepSpec),
         ("lock", specs.LockSpec),
+        ("Shell steps", specs.ShellSpec),
         ("retry", specs.RetrySpec),
     ],
 )
