@@ -100,7 +100,7 @@ S = W + "[workflows.a.steps.load]\n"
         (W + '"on-busy" = "skip"', '3: workflows.a.on-busy: unknown key', "'on_busy'"),
         ('[workflows."a b"]\ngraph = "./f.py:g"', '1: workflows."a b": is no name', "ASCII"),
         (W + "[workflows.a.schedule]\ncron = 'x'", "3: workflows.a.schedule: not supported", None),
-        (W + "[[workflows.a.steps]]\nname = 'x'", "3: workflows.a.steps: steps that are", None),
+        (W + "[[workflows.a.steps]]\nname = 'x'", "3: workflows.a.steps.x: run is missing", None),
         (S + "timeout = '3s'", "4: workflows.a.steps.load.timeout: not supported", "retry"),
         (S + "retry = { attempts = 3 }", "steps.load.retry: does not say what", "on ="),
         (S + "retry = { on = [] }", "4: workflows.a.steps.load.retry.on: is empty", None),
