@@ -16,7 +16,8 @@ these at the boundary where they are met, always ``raise … from`` their cause.
     │   ├── AnswerUnfit                answer_unfit
     │   ├── AnswerDiffers              answer_differs
     │   ├── QuestionExpired            question_expired
-    │   └── DefinitionChanged          definition_changed
+    │   ├── DefinitionChanged          definition_changed
+    │   └── ThreadEnded                thread_ended
     ├── NotFound                  66   not_found
     │   ├── WorkflowNotFound           workflow_not_found
     │   ├── ThreadNotFound             thread_not_found
@@ -126,6 +127,12 @@ class DefinitionChanged(InputError):
     """The thread's checkpoint does not fit today's definition."""
 
     code = "definition_changed"
+
+
+class ThreadEnded(InputError):
+    """The thread has ended for good."""
+
+    code = "thread_ended"
 
 
 class NotFound(DurajobError):

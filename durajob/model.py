@@ -78,6 +78,10 @@ class StepError(NamedTuple):
     log: str | None = None  # path of the attempt's log file
 
 
+COMPENSATION = ":compensate"
+"""What the name of a step's compensation ends with; no name of a step holds a colon."""
+
+
 class Step(NamedTuple):
     """One step as a thread has met it: all attempts at one place in the run."""
 
@@ -171,6 +175,13 @@ class Thread(NamedTuple):
     state: Mapping[str, Any] | None = None  # None where it was not asked for
     steps: tuple[Step, ...] | None = None  # None where it was not asked for
     waiting_for_locks: tuple[LockWait, ...] = ()  # empty where it was not asked for
+    outcome: str | None = None  # compensating: compensations are due; compensated: all have run
+    cause: StepError | None = None  # the failure that is, or was, compensated
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no command can make it run again."""
+        return self.status.is_final or self.outcome == "compensated"
 
 
 class ErrorInfo(NamedTuple):

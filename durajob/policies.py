@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +43,15 @@ def is_lock_name(name: object) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Compensation:
+    """What undoes a step that has finished, when its thread fails for good or is cancelled."""
+
+    run: Callable[[Any, Any], Any] | str
+    """Called with what the step was given and what it returned; text is a target."""
+    retry: RetryPolicy | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StepPolicy:
     """What durajob does around one step."""
 
@@ -49,6 +59,7 @@ class StepPolicy:
     max_crashes: int | None = None  # so often in a row it may kill its process
     lock: LockPolicy | None = None
     delay: float | None = None  # seconds from when the step is due to when it begins
+    compensate: Compensation | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

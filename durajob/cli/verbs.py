@@ -33,6 +33,11 @@ VERBS: dict[str, Verb] = {
         "Resume every thread whose owner is gone, oldest first.",
         ("durajob recover", "durajob recover --dry-run", "durajob recover --wait --jobs 2"),
     ),
+    "cancel": Verb(
+        "cancel",
+        "End a thread for good, and undo what its steps have done.",
+        ("durajob cancel order-17", 'durajob cancel order-17 --reason "ordered twice"'),
+    ),
     "status": Verb(
         "status",
         "Show one thread whole, or how many there are of each status.",

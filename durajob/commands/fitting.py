@@ -113,7 +113,7 @@ def _answers(rows: Sequence[Mapping[str, Any]], settings: Settings) -> Iterator[
 
 def _fit(row: Mapping[str, Any], settings: Settings) -> None:
     from durajob.commands.running import definition_file, definition_of
-    from durajob.engine.claim import Claim, check_shape
+    from durajob.engine.claim import Claim, check_fit
     from durajob.engine.graph import describe
     from durajob.targets import load
 
@@ -126,7 +126,7 @@ def _fit(row: Mapping[str, Any], settings: Settings) -> None:
         shape=describe(loaded.builder, loaded.policies),
         file=definition_file(definition, settings),
     )
-    check_shape(request, row)
+    check_fit(request, row, settings.store.path)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def resume(
     except NoStore as error:
         raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
     assert row is not None, "it was just resolved"
-    if row["status"] in ("completed", "cancelled"):
+    if running.has_ended(row):
         return running.shown(name, settings, notes=("nothing to do",))
     options = Options(
         on_busy=on_busy or "fail",

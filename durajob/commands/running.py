@@ -66,6 +66,11 @@ def definition_of(row: Mapping[str, Any], settings: Settings) -> Definition:
     return Registry(file).get(kept["name"])
 
 
+def has_ended(row: Mapping[str, Any]) -> bool:
+    """Whether nothing can make the thread of this row run again."""
+    return row["status"] in ("completed", "cancelled") or row["outcome"] == "compensated"
+
+
 def run_existing(
     row: Mapping[str, Any],
     *,
@@ -74,19 +79,22 @@ def run_existing(
     observer: Observer,
     drain: Drain,
 ) -> ThreadResult:
-    """Resume a thread that is neither completed nor cancelled."""
+    """Resume a thread that has not ended for good."""
     thread = row["thread"]
-    if row["status"] == "waiting" and not row["due"]:
+    wished = row["cancel_epoch"] is not None
+    if row["status"] == "waiting" and not row["due"] and not wished:
         return shown(thread, settings, notes=("it waits for an answer; nothing was run",))
     if options.epoch not in (None, row["epoch"]):
         return _claimed_since(thread, settings)
-    if row["status"] == "sleeping" and not _wakes_soon(row):
+    if row["status"] == "sleeping" and not wished and not _wakes_soon(row):
         return shown(thread, settings, notes=("it sleeps on; nothing was run",))
     if (busy := _wait_or_leave(row, settings, options)) is not None:
         return busy
     # Before anything is opened for writing: what is damaged stays as it is.
     with Reader(settings.store.path) as reader:
         reader.row(thread, checked=True)
+    if wished and end_undue(row, settings):
+        return shown(thread, settings)
     from durajob.engine import environment
 
     if not options.here:
@@ -99,6 +107,21 @@ def run_existing(
 
 def _wakes_soon(row: Mapping[str, Any]) -> bool:
     return row["wake_at"] is None or row["wake_at"] - clock.now() <= SHORT_SLEEP * 1_000_000
+
+
+def end_undue(row: Mapping[str, Any], settings: Settings) -> bool:
+    """End a thread that a person wants cancelled, if nothing of it is to be compensated: that
+    needs none of its workflow, which may be gone. False when it takes more, or is busy."""
+    from durajob.store.write import Writer
+
+    writer = Writer(settings.store.path, create=False)
+    try:
+        writer.take_lock(row["id"])
+        return writer.cancel(row["id"])
+    except Busy:
+        return False
+    finally:
+        writer.close()
 
 
 def run(
@@ -180,12 +203,14 @@ def shown(
         found = reader.find(thread, whole=True)
     assert found is not None, "a thread that was just driven is in the store"
     status, error = _verdict(found, timed_out)
+    if found.status is ThreadStatus.FAILED and found.outcome is not None:
+        notes = (*notes, _COMPENSATED if found.is_final else _COMPENSATING)
     return ThreadResult(
         thread=found,
         exit_status=status,
         error=error,
         notes=notes,
-        next_command=None if found.status.is_final else way_on(found),
+        next_command=None if found.is_final else way_on(found),
         abandoned=abandoned,
     )
 
@@ -212,7 +237,8 @@ def _verdict(thread: Thread, timed_out: bool) -> tuple[int, ErrorInfo | None]:
             code="timed_out", message=f"thread {name}: the run's timeout ended it", hint=again
         )
     if status is ThreadStatus.FAILED:
-        return 1, ErrorInfo(code="workflow_failed", message=_failure(thread), hint=again)
+        hint = None if thread.is_final else again
+        return 1, ErrorInfo(code="workflow_failed", message=_failure(thread), hint=hint)
     if status is ThreadStatus.CANCELLED:
         return 4, ErrorInfo(code="cancelled", message=f"thread {name} was cancelled; it is final")
     if status is ThreadStatus.WAITING:
@@ -237,13 +263,18 @@ def _asks(thread: Thread) -> str:
     return f"thread {thread.thread} waits for an answer: {text[:200]}{more}"
 
 
+_COMPENSATED = "what it had done is compensated; it is final"
+_COMPENSATING = "a resume goes on with that compensation, and runs no step of the graph again"
+
+
 def _failure(thread: Thread) -> str:
     error = thread.error
+    undone = f"; {_COMPENSATED}" if thread.is_final else ""
     if error is None:
-        return f"thread {thread.thread} failed"
+        return f"thread {thread.thread} failed{undone}"
     where = "" if error.step is None else f" in step {error.step}"
     what = " ".join(f"{error.type}: {error.message}".split())  # an error is one line
-    return f"thread {thread.thread} failed{where}: {what[:1000]}"
+    return f"thread {thread.thread} failed{where}: {what[:1000]}{undone}"
 
 
 def _wait_or_leave(
@@ -251,24 +282,17 @@ def _wait_or_leave(
 ) -> ThreadResult | None:
     """Find out cheaply that another process owns the thread, before anything is imported."""
     from durajob.store.files import held_files
-    from durajob.store.holders import end_holders, held_by
+    from durajob.store.holders import held_by
     from durajob.store.processes import still_drives
 
     path = settings.store.path
     files = held_files(path)
     owner = json.loads(row["owner"]) if row["owner"] else None
     alive = owner is not None and still_drives(row["status"], owner, files)
-    if not alive and not _is_held(row["id"], settings):
+    if not alive and not is_held(row["id"], settings):
         return None
     if options.take_over:
-        from durajob.engine.takeover import end_owner
-
-        if end_owner(row["thread"], owner, files):
-            from durajob.store.ended import leave_word
-            from durajob.store.files import log_folder
-
-            leave_word(log_folder(path) / str(row["id"]), row["epoch"])
-        end_holders(row["thread"], path, row["id"])
+        end_owner_of(row, settings)
         return None
     if options.on_busy == "wait":
         return None
@@ -277,7 +301,26 @@ def _wait_or_leave(
     raise held_by(row["thread"], path, row["id"], owner)
 
 
-def _is_held(row: int, settings: Settings) -> bool:
+def end_owner_of(row: Mapping[str, Any], settings: Settings) -> None:
+    """Kill whoever drives the thread and whatever an owner left behind, and leave word that no
+    step of it did that.
+
+    Raises:
+        Busy: when it cannot be ended from here.
+    """
+    from durajob.engine.takeover import end_owner
+    from durajob.store.ended import leave_word
+    from durajob.store.files import held_files, log_folder
+    from durajob.store.holders import end_holders
+
+    path = settings.store.path
+    owner = json.loads(row["owner"]) if row["owner"] else None
+    if end_owner(row["thread"], owner, held_files(path)):
+        leave_word(log_folder(path) / str(row["id"]), row["epoch"])
+    end_holders(row["thread"], path, row["id"])
+
+
+def is_held(row: int, settings: Settings) -> bool:
     from durajob.store.files import lock_path
     from durajob.store.locks import LockFile
 

@@ -145,7 +145,7 @@ def _detached(request: _Request) -> ThreadResult:
 
 def _existing(request: _Request, row: Mapping[str, Any]) -> ThreadResult:
     name, settings = request.name, request.settings
-    ended = row["status"] in ("completed", "cancelled")
+    ended = running.has_ended(row)
     if request.on_exists == "fail":
         way_on = "durajob status" if ended else "durajob resume"
         raise ThreadExists(

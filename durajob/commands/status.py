@@ -36,5 +36,5 @@ def status(thread: str | None, *, settings: Settings) -> ThreadResult | Overview
             return Overview(counts=counts, attention=(), store=settings.store.url, exists=False)
         raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
     assert found is not None, "it was just resolved"
-    resumable = not found.status.is_final and found.status is not ThreadStatus.RUNNING
+    resumable = not found.is_final and found.status is not ThreadStatus.RUNNING
     return ThreadResult(thread=found, next_command=way_on(found) if resumable else None)

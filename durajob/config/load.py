@@ -16,6 +16,7 @@ from msgspec import Struct
 from durajob.config.names import WORKFLOW_NAME_RULE, is_workflow_name
 from durajob.config.shell import shell_steps
 from durajob.config.specs import (
+    CompensateSpec,
     Config,
     Defaults,
     Duration,
@@ -38,6 +39,7 @@ from durajob.durations import format_duration, parse_duration
 from durajob.errors import ConfigError
 from durajob.policies import (
     LOCK_NAME_RULE,
+    Compensation,
     LockPolicy,
     RetryPolicy,
     ShellStep,
@@ -52,7 +54,7 @@ _Key = tuple[str, ...]
 _LATER = {
     Defaults: ("lock", "missed", "catchup", "notify", "overlap", "retention", "timezone"),
     WorkflowSpec: ("compensate", "lock", "notify", "retention", "schedule", "priority"),
-    StepSpec: ("compensate", "isolate", "needs", "run", "timeout"),
+    StepSpec: ("isolate", "needs", "run", "timeout"),
     ShellSpec: ("compensate",),
 }
 """Keys of later versions: whoever writes one is told so, rather than that it is unknown."""
@@ -72,7 +74,11 @@ _KINDS = {
 }
 """Python's and msgspec's names of types, as someone who writes TOML knows them."""
 
-_RETRIES: Mapping[type, type[Struct]] = {StepSpec: RetrySpec, ShellSpec: ShellRetrySpec}
+_RETRIES: Mapping[type, type[Struct]] = {
+    StepSpec: RetrySpec,
+    CompensateSpec: RetrySpec,
+    ShellSpec: ShellRetrySpec,
+}
 _ON_EXIT_EXAMPLE = "for example on_exit = [1, 75]; 124 is a timeout, 128 and more a signal"
 _GRAPH_EXAMPLE = 'for example graph = "./file.py:name", or [[workflows.NAME.steps]] with run = "…"'
 _ON_EXAMPLE = 'for example on = ["ConnectionError", "package.errors:Throttled"], or on_exit = [75]'
@@ -145,9 +151,10 @@ def step_policies(defaults: Defaults, spec: WorkflowSpec) -> dict[str, StepPolic
     for step, said in _said_of_steps(spec):
         if said != StepSpec():
             policies[step] = StepPolicy(
-                retry=None if said.retry is None else _retry_policy(defaults, said.retry),
+                retry=_retry(defaults, said.retry),
                 max_crashes=said.max_crashes,
                 lock=None if said.lock is None else _lock_policy(said.lock),
+                compensate=_compensation(defaults, said) if isinstance(said, StepSpec) else None,
                 delay=None if said.delay is None else float(said.delay),
             )
     return policies
@@ -169,7 +176,9 @@ def commands_of(spec: WorkflowSpec, folder: Path | None) -> tuple[ShellStep, ...
     )
 
 
-def _retry_policy(defaults: Defaults, said: RetrySpec | ShellRetrySpec) -> RetryPolicy:
+def _retry(defaults: Defaults, said: RetrySpec | ShellRetrySpec | None) -> RetryPolicy | None:
+    if said is None:
+        return None
     if isinstance(said, ShellRetrySpec):
         statuses = (said.on_exit,) if isinstance(said.on_exit, int) else tuple(said.on_exit)
         return RetryPolicy(**retry_numbers(defaults.retry, said), on_exit=statuses)
@@ -183,6 +192,13 @@ def _lock_policy(said: str | LockSpec) -> LockPolicy:
         return LockPolicy(name=said)
     wait = None if said.wait is None else float(said.wait)
     return LockPolicy(name=said.name, limit=said.limit, wait=wait)
+
+
+def _compensation(defaults: Defaults, step: StepSpec) -> Compensation | None:
+    said = step.compensate
+    if said is None or isinstance(said, str):
+        return None if said is None else Compensation(run=said)
+    return Compensation(run=said.run, retry=_retry(defaults, said.retry))
 
 
 def _workflow(document: Document, name: str, table: object, defaults: Defaults) -> WorkflowSpec:
@@ -199,15 +215,12 @@ def _workflow(document: Document, name: str, table: object, defaults: Defaults) 
             raise document.error((*key, "thread"), str(error), hint=hint) from error
     _check_json(document, (*key, "input"), spec.input)
     for step, step_spec in _said_of_steps(spec):
+        within = (*key, "steps", step)
         if step_spec.lock is not None:
-            _check_lock(document, (*key, "steps", step, "lock"), step_spec.lock)
-        if step_spec.retry is not None:
-            within = (*key, "steps", step, "retry")
-            if isinstance(step_spec.retry, RetrySpec):
-                _check_on(document, within, step_spec.retry)
-            elif step_spec.retry.on_exit == []:
-                raise document.error((*within, "on_exit"), "is empty", hint=_ON_EXIT_EXAMPLE)
-            _check_waits(document, within, defaults.retry, step_spec.retry)
+            _check_lock(document, (*within, "lock"), step_spec.lock)
+        _check_retry(document, (*within, "retry"), defaults, step_spec.retry)
+        if isinstance(step_spec, StepSpec):
+            _check_compensation(document, (*within, "compensate"), defaults, step_spec.compensate)
     return spec
 
 
@@ -240,6 +253,31 @@ def _said_of_steps(spec: WorkflowSpec) -> list[tuple[str, StepSpec | ShellSpec]]
     if isinstance(spec.steps, list):
         return [(step.name, step) for step in spec.steps]
     return list(spec.steps.items())
+
+
+def _check_retry(
+    document: Document, key: _Key, defaults: Defaults, retry: RetrySpec | ShellRetrySpec | None
+) -> None:
+    if retry is None:
+        return
+    if isinstance(retry, RetrySpec):
+        _check_on(document, key, retry)
+    elif retry.on_exit == []:
+        raise document.error((*key, "on_exit"), "is empty", hint=_ON_EXIT_EXAMPLE)
+    _check_waits(document, key, defaults.retry, retry)
+
+
+def _check_compensation(
+    document: Document, key: _Key, defaults: Defaults, said: str | CompensateSpec | None
+) -> None:
+    if said is None:
+        return
+    try:
+        parse_target(said if isinstance(said, str) else said.run)
+    except ValueError as error:
+        raise document.error(key, str(error), hint='compensate = "./file.py:name"') from error
+    if isinstance(said, CompensateSpec):
+        _check_retry(document, (*key, "retry"), defaults, said.retry)
 
 
 def _check_lock(document: Document, key: _Key, lock: str | LockSpec) -> None:
@@ -301,6 +339,9 @@ def _decode(document: Document, key: _Key, table: object, spec: type[S]) -> S:
     if not isinstance(table, dict):
         raise document.error(key, f"must be a table, not {_kind(table)}")
     _refuse_unknown(document, key, table, spec)
+    compensate = table.get("compensate")
+    if spec is StepSpec and isinstance(compensate, dict):
+        _decode(document, (*key, "compensate"), compensate, CompensateSpec)
     retry = table.get("retry")
     if isinstance(retry, dict):
         nested = _RETRIES.get(spec, RetryNumbers)

@@ -60,6 +60,13 @@ class LockSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     wait: Duration | None = None
 
 
+class CompensateSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A step's compensation with a retry of its own."""
+
+    run: str
+    retry: RetrySpec | None = None
+
+
 class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[workflows.NAME.steps.STEP]``"""
 
@@ -67,6 +74,7 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_crashes: MaxCrashes | None = None
     lock: str | LockSpec | None = None
     delay: Duration | None = None
+    compensate: str | CompensateSpec | None = None
 
 
 class ShellRetrySpec(RetryNumbers, frozen=True, kw_only=True, forbid_unknown_fields=True):

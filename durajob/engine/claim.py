@@ -76,9 +76,11 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
     row = _row(request.thread, writer)
     _take_lock(request, writer, row["id"], observer, drain)
     row = _row(request.thread, writer, checked=True)
-    if row["status"] in ("completed", "cancelled"):
+    compensating = row["outcome"] == "compensating"
+    unwinding = is_unwinding(row)
+    if row["status"] in ("completed", "cancelled") or row["outcome"] == "compensated":
         return None
-    if row["status"] == "waiting" and not row["due"]:
+    if row["status"] == "waiting" and not row["due"] and row["cancel_epoch"] is None:
         return None
     if request.epoch not in (None, row["epoch"]):
         return None
@@ -89,7 +91,7 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
             "still drives it",
             hint=f"wait for its end, or: durajob resume {request.thread} --take-over",
         )
-    check_shape(request, row)
+    check_fit(request, row, writer.path)
     if not request.reset_resumes and _fails_again(request, row, writer):
         return None
     if not request.reset_resumes and row["resumes"] >= request.definition.max_resumes:
@@ -124,7 +126,7 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
         door=door,
         pointer=row["checkpoint_id"],
         superstep=row["superstep"],
-        next=pending_names(row["next"]),
+        next=() if unwinding and not compensating else pending_names(row["next"]),
         done=row["done"],
         total=request.shape.total,
         resumed=resumed,
@@ -134,7 +136,27 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
         lock=writer.locks.fd,
         secrets=request.definition.secrets,
         log_size=request.definition.log_size or MAX_SIZE,
+        compensating=compensating,
+        cause=None if row["cause"] is None else StepError(**json.loads(row["cause"])),
+        cancelling=door.cancelling,
     )
+
+
+def is_unwinding(row: Mapping[str, Any]) -> bool:
+    """Whether the thread's graph runs no more, and only what it has done is to be undone."""
+    return row["outcome"] == "compensating" or row["cancel_epoch"] is not None
+
+
+def check_fit(request: Claim, row: Mapping[str, Any], store: Path) -> None:
+    """Refuse a thread that the definition no longer fits.
+
+    Raises:
+        DefinitionChanged: with what has changed, and the way out.
+    """
+    if is_unwinding(row):
+        _check_compensations(request, row, store)
+    else:
+        _check_shape(request, row)
 
 
 def pending_names(text: str) -> tuple[str, ...]:
@@ -213,8 +235,22 @@ def _take_seat(request: Claim, writer: Writer, observer: Observer, drain: Drain)
             )
 
 
-def check_shape(request: Claim, row: Mapping[str, Any]) -> None:
-    """Refuse a thread that the definition no longer fits; raises DefinitionChanged."""
+def _check_compensations(request: Claim, row: Mapping[str, Any], store: Path) -> None:
+    """The graph will not run again, so its shape may change; what is due must be there."""
+    with Reader(store, known_before=True) as reader:
+        due = reader.due(row["id"])
+    policies = request.loaded.policies
+    gone = [name for name in due if name not in policies or policies[name].compensate is None]
+    if gone:
+        raise DefinitionChanged(
+            f"thread {request.thread} is to compensate {', '.join(map(repr, gone))}, for which "
+            f"workflow {request.definition.name} no longer has a compensation",
+            hint="give that step its compensate= again; the function may be another one, "
+            "or do nothing where all was undone by hand",
+        )
+
+
+def _check_shape(request: Claim, row: Mapping[str, Any]) -> None:
     steps = set(request.shape.parts["steps"])
     gone = [name for name in pending_names(row["next"]) if name not in steps]
     if gone:

@@ -28,6 +28,7 @@ from langgraph.runtime import RunControl
 from durajob import clock
 from durajob.engine import graph as graphs
 from durajob.engine import signals
+from durajob.engine.compensate import unwind
 from durajob.engine.crashes import Guard
 from durajob.engine.graph import Check
 from durajob.engine.output import Output
@@ -36,7 +37,7 @@ from durajob.engine.questions import Questions
 from durajob.engine.signals import Drain, before_abort
 from durajob.engine.step import SUBMIT, Around, Run, StepRunnable, around, place_of
 from durajob.engine.waits import wakes_soon
-from durajob.errors import Busy, InternalError, OwnershipLost, StorageError, StoreError
+from durajob.errors import Busy, CrashLoop, InternalError, OwnershipLost, StorageError, StoreError
 from durajob.events import Notice, Observer, ThreadClaimed, ThreadLeft
 from durajob.masking import Mask
 from durajob.model import AttemptStatus, StepError, ThreadStatus
@@ -80,6 +81,9 @@ class Job:
     lock: int  # the descriptor that holds the thread's lock
     secrets: tuple[str, ...] = ()
     log_size: int = MAX_SIZE
+    compensating: bool = False  # the graph runs no more, its compensations are due
+    cause: StepError | None = None  # the failure that is compensated
+    cancelling: bool = False  # a person wants it to end
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,13 +215,15 @@ def _run_graph(job: Job, run: Run) -> Outcome:
     compiled = _compile(job, run)
     # What is there by now stays: the collector need not walk through it again and again.
     gc.freeze()
+    if job.compensating or job.cancelling:
+        return _unwind(job, run, job.cause)
     control = RunControl()
     run.drain.on_request(control.request_drain)
     given = dict(job.input) if job.pointer is None else None
     error = _stream(job, run, compiled, given, control)
     while error is None and _can_go_on(run):
         error = _stream(job, run, compiled, None, control)
-    return _finish(run, error)
+    return _finish(job, run, error)
 
 
 def _can_go_on(run: Run) -> bool:
@@ -247,13 +253,17 @@ def _stream(
     return None
 
 
-def _finish(run: Run, error: BaseException | None) -> Outcome:
+def _finish(job: Job, run: Run, error: BaseException | None) -> Outcome:
     """Decide where the thread stands, and make that durable."""
     if isinstance(error, _BEYOND_REPAIR):
         raise error
     drained = isinstance(error, GraphDrained | Drained)
     if error is not None and not (drained and run.drain.requested):
-        run.ledger.finish("failed", error=_blame(run, error))
+        cause = _blame(run, error)
+        if cause.type != CrashLoop.__name__:
+            return _unwind(job, run, cause)
+        # What a process that died was doing is in doubt: a person decides what comes of it.
+        run.ledger.finish("failed", error=cause)
         return Outcome(status=ThreadStatus.FAILED)
     if drained:
         run.ledger.finish("stopped")
@@ -272,6 +282,19 @@ def _finish(run: Run, error: BaseException | None) -> Outcome:
         return Outcome(status=ThreadStatus.SLEEPING)
     run.ledger.finish("completed")
     return Outcome(status=ThreadStatus.COMPLETED)
+
+
+def _unwind(job: Job, run: Run, cause: StepError | None) -> Outcome:
+    """The thread has failed for good, or is cancelled: what it has done is compensated."""
+    status = unwind(
+        run,
+        job.loaded.policies,
+        cause=cause,
+        begun=job.compensating,
+        cancelling=job.cancelling,
+    )
+    stopped = status is ThreadStatus.STOPPED
+    return Outcome(status=status, timed_out=stopped and run.drain.reason == "timeout")
 
 
 def _blame(run: Run, error: BaseException) -> StepError:

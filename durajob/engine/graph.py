@@ -158,6 +158,12 @@ def refuse_what_is_not_kept(
                 f"step {name!r} is a subgraph, which takes no lock and no delay",
                 hint="put them on the steps inside it",
             )
+        if policy.compensate is not None:
+            raise TargetError(
+                f"step {name!r} is a subgraph, which durajob compensates neither as a whole "
+                "nor step by step",
+                hint="put the steps that are to be undone into the graph itself",
+            )
         if spec.retry_policy or policy.retry is not None:
             raise TargetError(
                 f"step {name!r} is a subgraph, and would be retried as a whole",

@@ -50,7 +50,7 @@ from durajob.steps.limits import StepTimeout
 from durajob.steps.lock import LockTimeout
 from durajob.steps.retry import plan, run_with_retries
 from durajob.store.effects import EffectBook
-from durajob.store.ledger import Attempt, Ledger, Place
+from durajob.store.ledger import Attempt, Ledger, Place, Undo
 from durajob.store.logs import AttemptLog, log_path
 from durajob.store.saver import Progress
 
@@ -116,7 +116,7 @@ class StepRunnable(Runnable[Any, Any]):
         self._run = run
         # A coroutine function has no way to be called from a thread but through a loop.
         is_async = getattr(node, "func", ...) is None and hasattr(node, "afunc")
-        self._call: Callable[[Any, RunnableConfig], Any] = _without_pool(
+        self._call: Callable[[Any, RunnableConfig], Any] = without_pool(
             (lambda state, config: asyncio.run(node.ainvoke(state, config)))
             if is_async
             else node.invoke
@@ -135,13 +135,10 @@ class StepRunnable(Runnable[Any, Any]):
             raise run.questions.leave(place)
         if run.guard is not None:
             self._refuse_crash_loop(run.guard, place)
-        attempts = _Attempts(run, place, self._policy, self._check, self._call, input, config)
+        attempts = Attempts(run, place, self._policy, self._check, self._call, input, config)
         if self._policy.delay is not None:
             attempts.delay(self._policy.delay)
-        attempts.await_due()
-        if self._policy.retry is None:
-            return attempts.run()
-        return run_with_retries(attempts)
+        return attempts.run_all()
 
     def _refuse_crash_loop(self, guard: Guard, place: Place) -> None:
         run = self._run
@@ -152,7 +149,7 @@ class StepRunnable(Runnable[Any, Any]):
             raise
 
 
-def _without_pool(
+def without_pool(
     call: Callable[[Any, RunnableConfig], Any],
 ) -> Callable[[Any, RunnableConfig], Any]:
     """A graph that a step calls by itself must not queue behind that step in our pool."""
@@ -175,7 +172,7 @@ def _without_pool(
     return run
 
 
-class _Attempts:
+class Attempts:
     """The attempts at one place, in this process."""
 
     def __init__(
@@ -205,6 +202,13 @@ class _Attempts:
                 fall_asleep(run, place, 0, clock.now() + round(seconds * 1e6))
             except Leave as leave:
                 raise leave_graph(run, leave) from None
+
+    def run_all(self) -> Any:
+        """Try until it succeeds or has failed for good."""
+        self.await_due()
+        if self._policy.retry is None:
+            return self.run()
+        return run_with_retries(self)
 
     def await_due(self) -> None:
         """Wait out a backoff that an earlier process had begun."""
@@ -237,6 +241,7 @@ class _Attempts:
             try:
                 if refusal is not None:
                     raise refusal
+                undo = self._undo()
                 result = run.questions.call(place, self._call, self._state, self._config)
                 self._check(result)
                 stored = to_store(run.serde, f"step {place.step}", result)
@@ -261,7 +266,7 @@ class _Attempts:
             finally:
                 current.reset(token)
                 context.close()
-            seconds = run.ledger.succeed(attempt, *stored)
+            seconds = self._commit(attempt, stored, undo)
         run.observer.notify(
             StepFinished(
                 thread=run.thread,
@@ -294,6 +299,18 @@ class _Attempts:
         return (
             None if retry is None else self._shared.ledger.past(self._place).spent + retry.attempts
         )
+
+    def _undo(self) -> Undo | None:
+        """What a compensation will need; kept from before the step can change it."""
+        if self._policy.compensate is None:
+            return None
+        state = to_store(
+            self._shared.serde, f"step {self._place.step}", self._state, did="was given"
+        )
+        return Undo(node=self._config["metadata"]["langgraph_node"], state=state)
+
+    def _commit(self, attempt: Attempt, stored: tuple[str, bytes], undo: Undo | None) -> float:
+        return self._shared.ledger.succeed(attempt, *stored, undo=undo)
 
     def _announce(self, attempt: Attempt) -> None:
         self._shared.observer.notify(

@@ -8,8 +8,10 @@ from durajob.errors import ResultNotStorable
 from durajob.store.ledger import MAX_VALUE
 
 
-def to_store(serde: Any, who: str, value: Any, *, so: str = "") -> tuple[str, bytes]:
-    """What ``who`` returned, as it is stored: type and bytes.
+def to_store(
+    serde: Any, who: str, value: Any, *, did: str = "returned", so: str = ""
+) -> tuple[str, bytes]:
+    """What ``who`` returned (or ``did``), as it is stored: type and bytes.
 
     ``so`` is what follows from a refusal.
 
@@ -20,13 +22,13 @@ def to_store(serde: Any, who: str, value: Any, *, so: str = "") -> tuple[str, by
         kind, data = serde.dumps_typed(value)
     except Exception as error:
         raise ResultNotStorable(
-            f"{who} returned what cannot be stored{_culprit(serde, value)}: {error}{so}",
+            f"{who} {did} what cannot be stored{_culprit(serde, value)}: {error}{so}",
             hint="return plain data (or what your state's types say), not open files, "
             "connections, locks or functions",
         ) from error
     if len(data) > MAX_VALUE:
         raise ResultNotStorable(
-            f"{who} returned {len(data):,} bytes; at most {MAX_VALUE:,} can be stored{so}",
+            f"{who} {did} {len(data):,} bytes; at most {MAX_VALUE:,} can be stored{so}",
             hint="keep large data in files and return their paths",
         )
     return kind, data

@@ -136,7 +136,9 @@ def _thread(thread: Thread, *, whole: bool) -> dict[str, Any]:
     if whole and thread.waiting_for_locks:
         shown["waiting_for_locks"] = [_lock_wait(wait) for wait in thread.waiting_for_locks]
     return shown | {
+        "outcome": thread.outcome,
         "error": _step_error(thread.error),
+        "cause": _step_error(thread.cause),
         "owner": _owner(thread.owner),
         "epoch": thread.epoch,
         "waiting_for": [_waiting(w) for w in thread.waiting_for] or None,

@@ -146,6 +146,8 @@ def _thread_fields(thread: Thread, terminal: bool) -> list[tuple[str, Cell]]:
         ("status", status_cell(thread.status)),
         ("steps done", Cell(text=progress_text(thread))),
     ]
+    if thread.outcome is not None:
+        rows.insert(3, ("outcome", Cell(text=one_line(thread.outcome), style=marks.TITLE)))
     optional: list[tuple[str, str]] = [
         ("next", names_text(thread.next)),
         ("owner", f"pid {thread.owner.pid} on {thread.owner.host}" if thread.owner else ""),
@@ -167,6 +169,8 @@ def _thread_fields(thread: Thread, terminal: bool) -> list[tuple[str, Cell]]:
         rows.append(("error", Cell(text=_blame(thread.error), style="red")))
         if thread.error.log:
             rows.append(("log", Cell(text=one_line(thread.error.log))))
+    if thread.cause is not None and thread.cause != thread.error:
+        rows.append(("cause", Cell(text=_blame(thread.cause), style="red")))
     longest = _LONGEST_DRAWN if terminal else _LONGEST_VALUE
     rows.append(("input", Cell(text=cut(_value(thread.input), longest))))
     if thread.state is not None:
@@ -318,7 +322,7 @@ def _what(thread: Thread) -> Cell:
     if thread.waiting_for:
         first = thread.waiting_for[0]
         return Cell(text=one_line(f"{first.step}: {_value(first.prompt)}"), style="magenta")
-    if thread.next and not thread.status.is_final:
+    if thread.next and not thread.is_final:
         return Cell(text=f"next: {names_text(thread.next)}", style=marks.LABEL)
     return Cell(text="")
 

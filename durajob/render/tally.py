@@ -19,7 +19,7 @@ from durajob.events import (
     ThreadClaimed,
     ThreadLeft,
 )
-from durajob.model import StepError, StepProgress, ThreadStatus
+from durajob.model import COMPENSATION, StepError, StepProgress, ThreadStatus
 from durajob.render.pages import group_of
 
 
@@ -136,7 +136,7 @@ class Tally:
         row.succeeded += 1
         row.error, row.attempt, row.visit = None, event.attempt, event.visit
         self._ended(row, event.seconds)
-        self.done += 1
+        self.done += not event.step.endswith(COMPENSATION)
 
     def _failed(self, event: StepFailed) -> None:
         row = self._row(event.step)

@@ -43,10 +43,18 @@ class Door:
     """Writes of one owner of one thread; safe to use from many threads of the process."""
 
     def __init__(
-        self, connection: Any, lock: LockFile, path: Path, *, row: int, epoch: int
+        self,
+        connection: Any,
+        lock: LockFile,
+        path: Path,
+        *,
+        row: int,
+        epoch: int,
+        cancelling: bool = False,
     ) -> None:
         self.row = row
         self.epoch = epoch
+        self.cancelling = cancelling  # whether a person wanted it cancelled when it was claimed
         self._connection = connection
         self.lock_file = lock
         self._path = str(path)

@@ -9,7 +9,8 @@ import json
 from typing import Any, NamedTuple
 
 from durajob import clock
-from durajob.model import AttemptStatus, StepError, StepProgress
+from durajob.errors import StoreDamaged
+from durajob.model import COMPENSATION, AttemptStatus, StepError, StepProgress
 from durajob.store import queries, seals
 from durajob.store.door import Door
 from durajob.store.named import Turn
@@ -51,6 +52,33 @@ class Crashes(NamedTuple):
 
     times: int
     alone: bool  # whether nothing ran beside it when the last one died
+
+
+class Undo(NamedTuple):
+    """What the compensation of a step will need, beyond what the step returns."""
+
+    node: str  # the step whose policy names the function
+    state: tuple[str, bytes]  # what the step was given, as the serialiser stored it
+
+
+class Due(NamedTuple):
+    """A compensation that is due."""
+
+    row: int
+    node: str
+    step: str  # that it undoes, as people see it
+    place: Place  # of its own
+    state: tuple[str, bytes]
+    result: tuple[str, bytes]
+
+
+AFTER_ALL = 1 << 40
+"""The superstep of compensations: no graph gets so far."""
+
+
+def compensation_of(step: str) -> str:
+    """The name of a step's compensation."""
+    return f"{step}{COMPENSATION}"
 
 
 class Ledger:
@@ -110,8 +138,13 @@ class Ledger:
         )
         return Attempt(row=row, number=number, visit=visit, place=place, began=clock.monotonic())
 
-    def succeed(self, attempt: Attempt, kind: str, value: bytes) -> float:
-        """The ledger commit: when it returns, the step has finished. Gives its seconds."""
+    def succeed(
+        self, attempt: Attempt, kind: str, value: bytes, *, undo: Undo | None = None
+    ) -> float:
+        """The ledger commit: when it returns, the step has finished. Gives its seconds.
+
+        ``undo``: its compensation is due from then on.
+        """
         seconds = clock.monotonic() - attempt.began
         now, row, place = clock.now(), self._door.row, attempt.place
 
@@ -120,6 +153,11 @@ class Ledger:
         def succeed(cursor: Any) -> None:
             cursor.execute(queries.SUCCEED_ATTEMPT, (now, seconds, attempt.row))
             cursor.execute(queries.KEEP_RESULT, (row, place.ns, place.key, kind, value, crc))
+            if undo is not None:
+                names, values = (place.key, undo.node), (*undo.state, kind, value)
+                seal = seals.of_compensation(row, *names, *values)
+                owed = (row, *names, place.step, attempt.visit, *values, seal)
+                cursor.execute(queries.OWE, owed)
 
         self._door.write(succeed, durable=True, finished=1)
         self._finished.add(place.key)
@@ -192,10 +230,12 @@ class Ledger:
         error: StepError | None = None,
         waiting: str | None = None,
         wake_at: int | None = None,
+        outcome: str | None = None,
         attempts: AttemptStatus | None = None,
-    ) -> None:
-        """The thread is no longer driven: where it ended, or stopped.
+    ) -> str:
+        """The thread is no longer driven: where it ended, or stopped. Gives its status.
 
+        ``outcome`` is ``compensated`` once all that was due has been compensated.
         ``attempts`` is what becomes of those still running, when the process leaves them.
         """
         now, row = clock.now(), self._door.row
@@ -206,17 +246,64 @@ class Ledger:
             "waiting": waiting,
             "wake_at": wake_at,
             "now": now,
-            "ended": status in ("completed", "cancelled"),
+            "outcome": outcome,
+            "ended": status in ("completed", "cancelled") or outcome is not None,
         }
 
-        def finish(cursor: Any) -> None:
+        def finish(cursor: Any) -> Any:
             if attempts is not None:
                 cursor.execute(
                     queries.END_ATTEMPTS, {"id": row, "now": now, "status": attempts.value}
                 )
-            cursor.execute(queries.FINISH, values)
+            if status == "completed":
+                cursor.execute(queries.SETTLE_ALL, (row,))
+            return cursor.execute(queries.FINISH, values).fetchone()[0]
 
-        self._door.write(finish, durable=True)
+        return str(self._door.write(finish, durable=True))
+
+    def due(self) -> Due | None:
+        """The compensation that is due next: of the step that finished last.
+
+        Raises:
+            StoreDamaged: when what it is to be handed is not what was written.
+        """
+        with self._door.reading() as cursor:
+            found = cursor.execute(queries.DUE, (self._door.row,)).fetchone()
+        if found is None:
+            return None
+        row, key, node, step, visit, *values, crc = found
+        if crc is not None and crc != seals.of_compensation(self._door.row, key, node, *values):
+            raise StoreDamaged(
+                f"what the compensation of {step} needs is not what was written",
+                hint="restore a copy of the store; other threads may be whole",
+            )
+        place = Place(
+            key=f"compensate/{key}", ns="", step=compensation_of(step), superstep=AFTER_ALL
+        )
+        # It has the number of the visit that it undoes.
+        self._places.setdefault(place.key, Past(attempts=0, visit=visit))
+        state, result = (values[0], values[1]), (values[2], values[3])
+        return Due(row=row, node=node, step=step, place=place, state=state, result=result)
+
+    def begin_compensating(self, due: Due, cause: StepError | None) -> None:
+        """The thread is compensated from now on, whoever drives it."""
+        pending = json.dumps([[due.place.step, None]])
+        values = (None if cause is None else json.dumps(cause._asdict()), pending, self._door.row)
+        self._door.write(lambda cursor: cursor.execute(queries.COMPENSATE, values), durable=True)
+
+    def settle(self, attempt: Attempt, due: Due) -> float:
+        """The commit that finishes a compensation. Gives its seconds."""
+        seconds = clock.monotonic() - attempt.began
+        now, row = clock.now(), self._door.row
+
+        def settle(cursor: Any) -> None:
+            cursor.execute(queries.SUCCEED_ATTEMPT, (now, seconds, attempt.row))
+            cursor.execute(queries.SETTLE, (due.row,))
+            left = [[compensation_of(s), None] for (s,) in cursor.execute(queries.DUE_STEP, (row,))]
+            cursor.execute(queries.COMPENSATE_NEXT, (json.dumps(left), row))
+
+        self._door.write(settle, durable=True)
+        return seconds
 
     def spend(self, cursor: Any, ns: str) -> None:
         """Drop results that the checkpoint being stored in ``ns`` contains."""

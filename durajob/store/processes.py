@@ -57,6 +57,16 @@ def still_drives(status: str, owner: Mapping[str, Any], files: Iterable[str | Pa
     return status == "running" and owner["pid"] != os.getpid() and drives(owner, files)
 
 
+def user_name() -> str:
+    """Who runs this process, as the operating system knows them."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a container may have no name for a number
+        return str(os.geteuid())
+
+
 def boot_id() -> str | None:
     """What the kernel calls this boot."""
     try:

@@ -28,7 +28,8 @@ UPDATE threads SET status = 'running', epoch = epoch + 1, owner = :owner, error 
            WHEN status = 'sleeping' THEN resumes ELSE resumes + 1 END,
        started_at = coalesce(started_at, :now), updated_at = :now, wake_at = NULL,
        total = :total
-WHERE id = :id AND status NOT IN ('completed', 'cancelled') RETURNING epoch"""
+WHERE id = :id AND status NOT IN ('completed', 'cancelled') AND outcome IS NOT 'compensated'
+RETURNING epoch, cancel_epoch IS NOT NULL"""
 CLAIM_ORIGIN = """
 UPDATE origins SET definition = :definition, shape = :shape, fingerprint = :fingerprint,
        environment = :environment WHERE thread_id = :id"""
@@ -51,11 +52,14 @@ WHERE thread_id = :id AND status = 'running'"""
 FORGIVE_CRASHES = "UPDATE attempts SET crashes = 0 WHERE thread_id = :id AND crashes > 0"
 
 # running -> where it ended or stopped. The fence has checked the epoch.
+# Of a thread that is compensated, a person's wish to cancel it makes a cancelled one.
 FINISH = """
-UPDATE threads SET status = :status, error = :error, waiting = :waiting, wake_at = :wake_at,
+UPDATE threads SET error = :error, waiting = :waiting, wake_at = :wake_at,
+       status = iif(:outcome IS NOT NULL AND cancel_epoch IS NOT NULL, 'cancelled', :status),
+       outcome = coalesce(:outcome, outcome),
        owner = NULL, updated_at = :now, finished_at = CASE WHEN :ended THEN :now END,
        next = CASE WHEN :ended THEN '[]' ELSE next END
-WHERE id = :id"""
+WHERE id = :id RETURNING status"""
 
 END_ATTEMPTS = """
 UPDATE attempts SET status = :status, finished_at = :now,
@@ -187,12 +191,46 @@ LATEST_CHECKPOINT = """
 SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ?
 ORDER BY rowid DESC LIMIT 1"""
 
+# Compensations. A row is due from the commit that finishes its step on.
+OWE = """
+INSERT INTO compensations (thread_id, key, node, step, visit, state_type, state, result_type,
+                           result, crc)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+DUE = """
+SELECT id, key, node, step, visit, state_type, state, result_type, result, crc FROM compensations
+WHERE thread_id = ? ORDER BY id DESC LIMIT 1"""
+DUE_STEP = "SELECT step FROM compensations WHERE thread_id = ? ORDER BY id DESC LIMIT 1"
+DUE_NODES = "SELECT DISTINCT node FROM compensations WHERE thread_id = ?"
+SETTLE = "DELETE FROM compensations WHERE id = ?"
+SETTLE_ALL = "DELETE FROM compensations WHERE thread_id = ?"
+
+# From here on the graph never runs again: what is left of the thread are its compensations.
+COMPENSATE = "UPDATE threads SET outcome = 'compensating', cause = ?, next = ? WHERE id = ?"
+COMPENSATE_NEXT = "UPDATE threads SET next = ?, resumes = 0 WHERE id = ?"
+
+# What people do by hand. A wish to cancel is noted once, and only where it can be granted.
+INTERVENE = """
+INSERT INTO interventions (thread_id, at, user, verb, step, reason, details)
+VALUES (:id, :now, :user, :verb, :step, :reason, :details)"""
+WISH_CANCELLED = """
+UPDATE threads SET cancel_epoch = epoch, updated_at = :now
+WHERE id = :id AND cancel_epoch IS NULL AND status NOT IN ('completed', 'cancelled')
+  AND outcome IS NOT 'compensated'"""
+# Whatever it is -> cancelled, by whoever holds the thread's lock; nothing is due.
+CANCEL = """
+UPDATE threads SET status = 'cancelled', epoch = epoch + 1, owner = NULL, error = NULL,
+       waiting = NULL, wake_at = NULL, next = '[]', updated_at = :now, finished_at = :now,
+       outcome = iif(outcome = 'compensating', 'compensated', NULL)
+WHERE id = :id AND cancel_epoch IS NOT NULL AND outcome IS NOT 'compensated'
+  AND status NOT IN ('completed', 'cancelled')
+  AND NOT EXISTS (SELECT 1 FROM compensations WHERE thread_id = :id)"""
+
 # Reading.
 
 THREAD_COLUMNS = (
     "threads.id, thread, workflow, status, next, input, done, total, error, owner, epoch, waiting, "
     "wake_at, slot, parent, created_at, started_at, updated_at, finished_at, superstep, "
-    "checkpoint_id, origins.crc"
+    "checkpoint_id, origins.crc, outcome, cause"
 )
 _WHOLE = "threads LEFT JOIN origins ON origins.thread_id = threads.id"
 THREAD = f"SELECT {THREAD_COLUMNS} FROM {_WHOLE} WHERE thread = ?"
@@ -234,7 +272,9 @@ WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?"""
 
 # Looking at all of a store.
 
-UNFINISHED = "SELECT thread FROM threads WHERE status NOT IN ('completed', 'cancelled') ORDER BY id"
+UNFINISHED = """
+SELECT thread FROM threads
+WHERE status NOT IN ('completed', 'cancelled') AND outcome IS NOT 'compensated' ORDER BY id"""
 LATEST_TIME = "SELECT max(updated_at) FROM threads"
 CHECKPOINTS = """
 SELECT thread_id, checkpoint_ns, checkpoint_id, type, checkpoint, metadata, crc, next_crc

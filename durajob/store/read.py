@@ -228,6 +228,10 @@ class Reader:
                 ):
                     yield thread
 
+    def due(self, row: int) -> tuple[str, ...]:
+        """The steps whose compensations are due, should the thread fail or be cancelled."""
+        return tuple(node for (node,) in self._rows(queries.DUE_NODES, (row,)))
+
     def counts(self) -> dict[ThreadStatus, int]:
         """How many threads have each status."""
         counts = dict.fromkeys(ThreadStatus, 0)
@@ -269,7 +273,7 @@ class Reader:
         if pointer is not None:
             stored = self._one(queries.CHECKPOINT, (thread, "", pointer))
             seals.check_checkpoint(thread, "", pointer, stored)
-            if row["status"] not in ("completed", "cancelled"):
+            if row["status"] not in ("completed", "cancelled") and row["outcome"] is None:
                 seals.check_next(stored, row["superstep"], row["next"])
         latest = self._one(queries.LATEST_CHECKPOINT, (thread, ""))
         if (None if latest is None else latest[0]) != pointer:
@@ -379,6 +383,8 @@ class Reader:
                 updated_at=row[17],
                 finished_at=row[18],
                 answered=answered,
+                outcome=row[22],
+                cause=None if row[23] is None else StepError(**json.loads(row[23])),
             )
 
     def _next(self, row: int, superstep: int, pending: Any) -> tuple[str, ...]:
@@ -404,7 +410,7 @@ class Reader:
             return {}
         stored = self._one(queries.CHECKPOINT, (row[1], "", pointer))
         seals.check_checkpoint(row[1], "", pointer, stored)
-        if row[3] not in ("completed", "cancelled"):
+        if row[3] not in ("completed", "cancelled") and row[22] is None:
             seals.check_next(stored, superstep, row[4])
         return channel_values(*stored[:2])
 

@@ -16,6 +16,10 @@ finished when the commit that marks its attempt ``succeeded`` and stores its res
 that are its alone; ``lock_turns`` says who waits for one or holds it, and since when. Whether
 that is still so the kernel says (``named``). ``sleeps`` holds when a step's sleep is over.
 
+``compensations`` has one row for each finished step whose compensation may still be due: it is
+written by the commit that finishes the step, and goes with the one that finishes the
+compensation. ``interventions`` keeps what people did by hand, for ``history``.
+
 ``checkpoints`` and ``writes`` are LangGraph's own (langgraph-checkpoint-sqlite 3.1).
 
 ``crc`` is the checksum of a row (``seals``), NULL where version 1 wrote it. A row that is copied
@@ -199,6 +203,37 @@ CREATE TABLE questions (
 );
 CREATE UNIQUE INDEX questions_by_place ON questions (thread_id, place, name);
 CREATE UNIQUE INDEX questions_by_id ON questions (thread_id, question);
+
+ALTER TABLE threads ADD COLUMN outcome TEXT;          -- null, compensating or compensated
+ALTER TABLE threads ADD COLUMN cause TEXT;            -- JSON: the failure that is compensated
+ALTER TABLE threads ADD COLUMN cancel_epoch INTEGER;  -- a person wants it cancelled; the epoch then
+
+CREATE TABLE compensations (
+    id          INTEGER PRIMARY KEY,  -- in the order of finishing
+    thread_id   INTEGER NOT NULL,
+    key         TEXT NOT NULL,        -- the step's place in the run
+    node        TEXT NOT NULL,        -- the step whose policy names the function
+    step        TEXT NOT NULL,        -- the name that people see
+    visit       INTEGER NOT NULL,
+    state_type  TEXT NOT NULL,        -- what the step was given
+    state       BLOB NOT NULL,
+    result_type TEXT NOT NULL,        -- what it returned
+    result      BLOB NOT NULL,
+    crc         INTEGER
+);
+CREATE INDEX compensations_by_thread ON compensations (thread_id, id);
+
+CREATE TABLE interventions (
+    id        INTEGER PRIMARY KEY,
+    thread_id INTEGER NOT NULL,
+    at        INTEGER NOT NULL,
+    user      TEXT NOT NULL,
+    verb      TEXT NOT NULL,
+    step      TEXT,
+    reason    TEXT,
+    details   TEXT                    -- JSON object
+);
+CREATE INDEX interventions_by_thread ON interventions (thread_id, id);
 """,
 )
 """One script for each version; the first makes version 1. A script only adds, so that an

@@ -48,6 +48,11 @@ def of_effect(
     return crc32(value, crc32(text.encode("utf-8", "surrogatepass")))
 
 
+def of_compensation(row: int, key: str, node: str, *values: Any) -> int:
+    """Of what a compensation is handed: the state and the result, as types and bytes."""
+    return crc32(repr((row, key, node, *values)).encode("utf-8", "surrogatepass"))
+
+
 def check_origin(crc: int | None, row: int, *parts: Any) -> None:
     """Refuse a thread that is not the one that was admitted."""
     if crc is not None and crc != of_origin(row, *parts):

@@ -15,7 +15,7 @@ from durajob.store.driver import sqlite, translate
 from durajob.store.files import open_for_writing
 from durajob.store.holders import held_by
 from durajob.store.ledger import Crashes
-from durajob.store.processes import describe_self
+from durajob.store.processes import describe_self, user_name
 
 
 class Writer:
@@ -73,10 +73,47 @@ class Writer:
             cursor.execute(queries.CLAIM_ORIGIN, values)
             return cursor.execute(queries.CLAIM, values).fetchone()
 
-        epoch = self._transact(claim)
-        if not epoch:
+        claimed = self._transact(claim)
+        if not claimed:
             return None
-        return Door(self._connection, self.locks, self.path, row=row, epoch=epoch[0])
+        epoch, cancelling = claimed
+        return Door(
+            self._connection,
+            self.locks,
+            self.path,
+            row=row,
+            epoch=epoch,
+            cancelling=bool(cancelling),
+        )
+
+    def wish_cancelled(self, row: int, *, reason: str | None) -> None:
+        """Make it durable that a person wants the thread cancelled, who, when and why.
+
+        Whoever claims the thread from now on cancels it. A wish that stands is left as it is.
+        """
+
+        def wish(cursor: Any) -> None:
+            now = clock.now()
+            if cursor.execute(queries.WISH_CANCELLED, {"id": row, "now": now}).rowcount:
+                self._intervene(cursor, row, now, verb="cancel", reason=reason)
+
+        self._transact(wish)
+
+    def cancel(self, row: int) -> bool:
+        """End a thread that is to be cancelled, and whose lock this process holds.
+
+        False when something is due first, or it has ended.
+        """
+        values = {"id": row, "now": clock.now()}
+
+        def cancel(cursor: Any) -> bool:
+            changed: bool = cursor.execute(queries.CANCEL, values).rowcount == 1
+            if changed:
+                cursor.execute(queries.ABANDON, {**values, "counts": False, "alone": False})
+            return changed
+
+        cancelled: bool = self._transact(cancel)
+        return cancelled
 
     def last_crashes(self, row: int, step: str) -> Crashes | None:
         """What the last attempt of a step has to do with processes that died."""
@@ -112,6 +149,29 @@ class Writer:
         if not self.locks.try_thread(row):
             thread, owner = self._connection.execute(queries.OWNER, (row,)).fetchone()
             raise held_by(thread, self.path, row, None if owner is None else json.loads(owner))
+
+    def _intervene(
+        self,
+        cursor: Any,
+        row: int,
+        now: int,
+        *,
+        verb: str,
+        step: str | None = None,
+        reason: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Keep what a person did by hand, in the transaction that does it."""
+        values = {
+            "id": row,
+            "now": now,
+            "user": user_name(),
+            "verb": verb,
+            "step": step,
+            "reason": reason,
+            "details": None if details is None else json.dumps(details),
+        }
+        cursor.execute(queries.INTERVENE, values)
 
     def _transact(self, operation: Any) -> Any:
         connection = self._connection

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from durajob.config.names import nearest
 from durajob.config.target import Target, parse_target
 from durajob.errors import ConfigError, TargetError
-from durajob.policies import StepPolicy
+from durajob.policies import Compensation, RetryPolicy, StepPolicy
 from durajob.registry import Definition
 from durajob.targets.imports import contained, import_target, users
+from durajob.workflow.compensation import check_arguments
 
 if TYPE_CHECKING:
     from langgraph.graph import StateGraph
@@ -170,13 +171,43 @@ def _overlaid(
 
 
 def _resolved(definition: Definition, step: str, policy: StepPolicy) -> StepPolicy:
-    if policy.retry is None:
-        return policy
+    compensate = policy.compensate
+    if compensate is not None:
+        compensate = Compensation(
+            run=_compensation(definition, step, compensate.run),
+            retry=_retried(definition, step, compensate.retry),
+        )
+    return replace(policy, retry=_retried(definition, step, policy.retry), compensate=compensate)
+
+
+def _retried(definition: Definition, step: str, retry: RetryPolicy | None) -> RetryPolicy | None:
+    if retry is None:
+        return None
     on = tuple(
-        _exception(definition, step, name) if isinstance(name, str) else name
-        for name in policy.retry.on
+        _exception(definition, step, name) if isinstance(name, str) else name for name in retry.on
     )
-    return replace(policy, retry=replace(policy.retry, on=on))
+    return replace(retry, on=on)
+
+
+def _compensation(
+    definition: Definition, step: str, run: Callable[[Any, Any], Any] | str
+) -> Callable[[Any, Any], Any]:
+    """The function that undoes a step, where workflows.toml names it."""
+    if not isinstance(run, str):
+        return run
+    where = f"workflow {definition.name!r}, step {step!r}: compensate {run!r}"
+    target = parse_target(run)
+    if definition.base is not None:
+        target = target.within(definition.base)
+    try:
+        found = import_target(target, definition.base)
+    except TargetError as error:
+        raise ConfigError(f"{where} does not load: {error}", hint=error.hint) from error
+    if isinstance(found, type) or not callable(found):
+        raise ConfigError(f"{where} is no function", hint="name a function of (state, result)")
+    check_arguments(found, 2, "(state, result)", where)
+    function: Callable[[Any, Any], Any] = found
+    return function
 
 
 def _exception(

@@ -7,7 +7,17 @@ keeps it.
 """
 
 from durajob.workflow.builder import MapFunction, StepFunction, StepRef, Workflow
+from durajob.workflow.compensation import Compensate, CompensationFunction
 from durajob.workflow.options import Lock
 from durajob.workflow.retry import Retry
 
-__all__ = ["Lock", "MapFunction", "Retry", "StepFunction", "StepRef", "Workflow"]
+__all__ = [
+    "Compensate",
+    "CompensationFunction",
+    "Lock",
+    "MapFunction",
+    "Retry",
+    "StepFunction",
+    "StepRef",
+    "Workflow",
+]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
 from durajob.errors import ConfigError
 from durajob.model import is_thread_id
 from durajob.policies import StepPolicy
+from durajob.workflow.compensation import Compensate, CompensationFunction, parse_compensation
 from durajob.workflow.options import Lock, parse_policy
 from durajob.workflow.retry import Retry
 
@@ -124,6 +125,7 @@ class Workflow(Generic[S]):
         max_crashes: int | None = ...,
         lock: str | Lock | None = ...,
         delay: str | float | None = ...,
+        compensate: CompensationFunction | Compensate | None = ...,
     ) -> Callable[[F], F]: ...
 
     def step(
@@ -138,6 +140,7 @@ class Workflow(Generic[S]):
         max_crashes: int | None = None,
         lock: str | Lock | None = None,
         delay: str | float | None = None,
+        compensate: CompensationFunction | Compensate | None = None,
     ) -> F | Callable[[F], F]:
         """Declare a step; used bare (``@wf.step``) or with options (``@wf.step(after=a)``).
 
@@ -153,8 +156,17 @@ class Workflow(Generic[S]):
             lock: a lock that each attempt holds, by its name; with a limit or a longest wait,
                 see ``Lock``. It is taken before the attempt begins.
             delay: a duration ("10m") or seconds between when the step is due and when it begins.
+            compensate: what undoes the step when the thread fails for good later, or is
+                cancelled: a function of the state that the step was given and of what it
+                returned; or ``{"run": function, "retry": {...}}``.
         """
-        policies = {"retry": retry, "max_crashes": max_crashes, "lock": lock, "delay": delay}
+        policies = {
+            "retry": retry,
+            "max_crashes": max_crashes,
+            "lock": lock,
+            "delay": delay,
+            "compensate": compensate,
+        }
 
         def declare(function: F) -> F:
             return self._declare(function, name, after, after_any, policies, None)
@@ -175,6 +187,7 @@ class Workflow(Generic[S]):
         max_crashes: int | None = None,
         lock: str | Lock | None = None,
         delay: str | float | None = None,
+        compensate: CompensationFunction | Compensate | None = None,
     ) -> Callable[[F], F]:
         """Declare a fan-out: one branch for each item of the list ``state[over]``.
 
@@ -194,6 +207,8 @@ class Workflow(Generic[S]):
             max_crashes: as for a step; each branch is counted by itself.
             lock: a lock that each attempt of a branch holds, as of a step.
             delay: how long after it is due each branch begins, as of a step.
+            compensate: what undoes a branch that finished: called like the function of the
+                map, with what that returned as one more argument at the end.
         """
         if not isinstance(after, (str, _Before)) and isinstance(after, Sequence):
             raise ConfigError(
@@ -201,7 +216,13 @@ class Workflow(Generic[S]):
                 hint="join them in a step of its own and map after that",
             )
         mapped = Mapped(over=over, collect=collect, share=tuple(share))
-        policies = {"retry": retry, "max_crashes": max_crashes, "lock": lock, "delay": delay}
+        policies = {
+            "retry": retry,
+            "max_crashes": max_crashes,
+            "lock": lock,
+            "delay": delay,
+            "compensate": compensate,
+        }
 
         def declare(function: F) -> F:
             return self._declare(function, name, after, (), policies, mapped)
@@ -275,16 +296,35 @@ class Workflow(Generic[S]):
             raise ConfigError(f"{where}: after_any is {after_any!r}, not a list of steps")
         if mapped is not None:
             _check_arity(function, 2 if mapped.share else 1, where)
+        compensate, compensation = policies["compensate"], None
+        if compensate is not None:
+            arguments = 2 if mapped is not None and mapped.share else 1
+            compensation = parse_compensation(compensate, arguments=arguments, where=where)
+            if mapped is not None:
+                compensation = replace(compensation, run=_of_branch(compensation.run, mapped))
         self._steps[name] = Declared(
             name=name,
             function=function,
             after=None if after_any and isinstance(after, _Before) else after,
             after_any=tuple(after_any),
             previous=next(reversed(self._steps), None),
-            policy=parse_policy(policies, where=where),
+            policy=replace(parse_policy(policies, where=where), compensate=compensation),
             mapped=mapped,
         )
         return function
+
+
+def _of_branch(run: Any, mapped: Mapped) -> Callable[[Any, Any], Any]:
+    """The compensation of a map's branch, called with what its node was sent and returned."""
+
+    def compensate(sent: Mapping[str, Any], result: Any) -> Any:
+        if not sent:  # the one branch of an empty list, which did nothing
+            return None
+        shared = (sent["share"],) if mapped.share else ()
+        own = result if mapped.collect is None else result[mapped.collect][0]
+        return run(sent["item"], *shared, own)
+
+    return compensate
 
 
 def _check_arity(function: StepFunction, count: int, where: str) -> None:

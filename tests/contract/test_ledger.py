@@ -13,10 +13,11 @@ from durajob.errors import (
     Busy,
     DurajobError,
     StorageError,
+    StoreDamaged,
 )
 from durajob.model import AttemptStatus, StepError, StepProgress, ThreadStatus
 from durajob.store import queries
-from durajob.store.ledger import Ledger
+from durajob.store.ledger import Ledger, Undo
 from tests.contract.stores import (
     Kind,
     claim,
@@ -265,3 +266,63 @@ def test_a_checkpoint_too_large_is_never_half_stored(store: Kind) -> None:
         with pytest.raises(StorageError):
             ledger.finish("completed")
     assert ({}, ThreadStatus.INTERRUPTED) == (steps_of(store), status_of(store))
+
+
+# Compensations
+
+
+def owe(ledger: Ledger, *steps: str) -> None:
+    """Finish steps that are to be compensated."""
+    for step in steps:
+        value = ("null", b"")
+        ledger.succeed(ledger.begin(place(step)), *value, undo=Undo(node=step, state=value))
+
+
+def test_what_finished_last_is_due_first(store: Kind) -> None:
+    """Settling one takes it off, and names the next; a completed thread owes nothing."""
+    with written(store) as writer:
+        ledger = Ledger(owned(store, writer), -1)
+        owe(ledger, "a", "b")
+        due = ledger.due()
+        assert due is not None
+        ledger.begin_compensating(due, None)
+        assert ("compensating", ("b:compensate",)) == shown(store)
+        ledger.settle(ledger.begin(due.place), due)
+        assert ("compensating", ("a:compensate",)) == shown(store)
+        ledger.finish("completed")
+        assert ledger.due() is None
+
+
+def test_what_a_compensation_is_handed_carries_a_checksum(store: Kind) -> None:
+    """A flipped byte is damage, and nothing is undone with it."""
+    with written(store) as writer:
+        door = owned(store, writer)
+        ledger = Ledger(door, -1)
+        owe(ledger, "a")
+        change = "UPDATE compensations SET result = x'00'"
+        door.write(lambda cursor: cursor.execute(change), durable=False)
+        with pytest.raises(StoreDamaged, match="compensation of a"):
+            ledger.due()
+
+
+@pytest.mark.parametrize("owes", [False, True])
+def test_a_thread_that_is_to_be_cancelled_ends_once_nothing_is_due(store: Kind, owes: bool) -> None:
+    """Nothing ends it that owes something, and nothing without the wish."""
+    with written(store) as writer:
+        door = owned(store, writer)
+        ledger = Ledger(door, -1)
+        if owes:
+            owe(ledger, "a")
+        ledger.finish("stopped")
+        assert not writer.cancel(door.row)
+        writer.wish_cancelled(door.row, reason="no more")
+        assert writer.cancel(door.row) is not owes
+        assert status_of(store) is (ThreadStatus.STOPPED if owes else ThreadStatus.CANCELLED)
+
+
+def shown(store: Kind) -> tuple[str | None, tuple[str, ...]]:
+    """Outcome and next, as readers see them."""
+    with store.reader() as reader:
+        found = reader.find("t")
+    assert found is not None
+    return found.outcome, found.next

@@ -77,6 +77,10 @@ def test_real_output_fits_its_schema(forked: Forked) -> None:
         (65, "answer", "w", "yes"),
         (0, "answer", "w", "1", "--no-resume"),
         (0, "answer", "w", "1"),
+        (1, "start", "saga", "-t", "d", "-i", "fail=ship"),
+        (0, "cancel", "c"),
+        (65, "cancel", "d"),
+        (4, "resume", "c"),
         (0, "list"),
         (0, "logs", "b"),
         (66, "logs", "b", "x"),
@@ -88,6 +92,7 @@ def test_real_output_fits_its_schema(forked: Forked) -> None:
         (0, "recover"),
         (0, "recover", "--wait"),
         (2, "recover", "--jobs", "0"),
+        (0, "status", "d"),
     ):
         check(forked.run(*args, "--json", check=status))
 

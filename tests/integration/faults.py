@@ -110,3 +110,38 @@ def die_when_answered() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     setattr(Writer, "answer", record)  # noqa: B010 - that is the fault
+
+
+def die_after_compensating() -> None:
+    """Kill the process when the COUNT-th commit of its compensating has returned."""
+    from durajob.store.ledger import Ledger
+
+    left = [int(os.environ["COUNT"])]
+
+    def dying(name: str) -> None:
+        commit = getattr(Ledger, name)
+
+        def call(self: Ledger, *args: Any, **kwargs: Any) -> Any:
+            value = commit(self, *args, **kwargs)
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return value
+
+        setattr(Ledger, name, call)
+
+    for name in ("begin_compensating", "settle", "finish"):
+        dying(name)
+
+
+def die_after_wish() -> None:
+    """Kill the process when it has just noted that a thread is to be cancelled."""
+    from durajob.store.write import Writer
+
+    wish = Writer.wish_cancelled
+
+    def wish_cancelled(self: Writer, row: int, *, reason: str | None) -> None:
+        wish(self, row, reason=reason)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(Writer, "wish_cancelled", wish_cancelled)  # noqa: B010 - that is the fault

@@ -1,0 +1,68 @@
+"""``compensate=`` of a step, checked at once and made a ``Compensation``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Required, TypedDict
+
+from durajob.errors import ConfigError
+from durajob.policies import Compensation
+from durajob.workflow.retry import Retry, parse_retry
+
+CompensationFunction = Callable[..., Any]
+"""Called like its step, with what the step returned as one more argument at the end."""
+
+
+class Compensate(TypedDict, total=False):
+    """A compensation with a policy of its own."""
+
+    run: Required[CompensationFunction]
+    retry: Retry
+    """When and how to try it again; see ``Retry``."""
+
+
+def parse_compensation(given: object, *, arguments: int, where: str) -> Compensation:
+    """What ``compensate=`` says of a step whose function takes so many ``arguments``.
+
+    Raises:
+        ConfigError: when it is no function, or one that cannot be called so.
+    """
+    retry = None
+    if isinstance(given, Mapping):
+        for key in given:
+            if key not in ("run", "retry"):
+                raise ConfigError(
+                    f"{where}: unknown key {key!r} in compensate", hint="the keys are run, retry"
+                )
+        if given.get("retry") is not None:
+            retry = parse_retry(given["retry"], where=f"{where}, compensate")
+        given = given.get("run")
+    if not callable(given):
+        raise ConfigError(
+            f"{where}: compensate is {given!r}, which is no function",
+            hint='write compensate=refund, or compensate={"run": refund, "retry": {...}}',
+        )
+    takes = ("state",) if arguments == 1 else ("item", "shared")
+    check_arguments(given, arguments + 1, f"({', '.join((*takes, 'result'))})", where)
+    return Compensation(run=given, retry=retry)
+
+
+def check_arguments(function: Callable[..., Any], count: int, takes: str, where: str) -> None:
+    """Refuse a compensation that cannot be called with so many arguments.
+
+    Raises:
+        ConfigError: which says what they are.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some builtins do not tell theirs
+        return
+    try:
+        signature.bind(*range(count))
+    except TypeError as error:
+        name = getattr(function, "__name__", repr(function))
+        raise ConfigError(
+            f"{where}: the compensation {name} takes {signature}, and is called with {takes}",
+            hint=f"write def {name}{takes}: it is given what its step was given, and its result",
+        ) from error
