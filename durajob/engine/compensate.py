@@ -102,7 +102,7 @@ def _compensate(run: Run, due: Due, policies: Mapping[str, StepPolicy]) -> StepE
             run.guard.check(due.place, StepPolicy())
         attempts.run_all()
     except CrashLoop as loop:
-        return told(loop, due.place, run.ledger, run.logs)
+        return told(loop, due.place, run.ledger, run.output.folder)
     except Exception as error:
         if id(error) not in run.failures:
             raise
