@@ -90,7 +90,7 @@ def _go_on(
     with Reader(settings.store.path) as reader:
         row = reader.row(name)
     assert row is not None, "it was just answered"
-    if row["status"] in ("completed", "cancelled"):
+    if running.has_ended(row):
         return running.shown(name, settings, notes=("nothing to do",))
     if detach:
         from durajob.commands.detach import drive_detached
