@@ -19,8 +19,8 @@ from langgraph.errors import GraphBubbleUp
 
 from durajob import clock
 from durajob.engine.crashes import told
-from durajob.engine.pool import Drained
-from durajob.engine.step import Attempts, Run, without_pool
+from durajob.engine.pool import Drained, without_pool
+from durajob.engine.step import Attempts, Run
 from durajob.engine.waits import wakes_soon
 from durajob.errors import CrashLoop, StepFault
 from durajob.events import Notice

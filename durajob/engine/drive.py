@@ -32,10 +32,10 @@ from durajob.engine.compensate import unwind
 from durajob.engine.crashes import Guard
 from durajob.engine.graph import Check
 from durajob.engine.output import Output
-from durajob.engine.pool import Drained, Pool
+from durajob.engine.pool import SUBMIT, Drained, Pool
 from durajob.engine.questions import Questions
 from durajob.engine.signals import Drain, before_abort
-from durajob.engine.step import SUBMIT, Around, Run, StepRunnable, around, place_of
+from durajob.engine.step import Around, Run, StepRunnable, around, place_of
 from durajob.engine.waits import wakes_soon
 from durajob.errors import Busy, CrashLoop, InternalError, OwnershipLost, StorageError, StoreError
 from durajob.events import Notice, Observer, ThreadClaimed, ThreadLeft

@@ -12,6 +12,7 @@ not done whenever one is, which makes wide fan-outs quadratic. So this pool
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -19,16 +20,43 @@ from concurrent.futures import Future
 from contextvars import Context, copy_context
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.errors import GraphBubbleUp
 
 from durajob.engine.shortcuts import IsNeeded, spare
 from durajob.engine.signals import Drain
 
+SUBMIT = "__pregel_runner_submit"
+"""Where LangGraph looks for a ``Submit`` of ours."""
 _WAVES = 8
 
 
 class Drained(GraphBubbleUp):
     """A step did not begin because somebody asked to stop."""
+
+
+def without_pool(
+    call: Callable[[Any, RunnableConfig], Any],
+) -> Callable[[Any, RunnableConfig], Any]:
+    """A graph that a step calls by itself must not queue behind that step in our pool."""
+
+    def run(state: Any, config: RunnableConfig) -> Any:
+        own = {key: each for key, each in config["configurable"].items() if key != SUBMIT}
+        inner: RunnableConfig = {**config, "configurable": own}
+        token, pid, status = var_child_runnable_config.set(inner), os.getpid(), 1
+        try:
+            result = call(state, inner)
+            status = 0
+        finally:
+            if os.getpid() != pid:
+                # A child that the step forked has come back out of it. The store's
+                # connection, which it shares, is not its to use.
+                os._exit(status)
+            var_child_runnable_config.reset(token)
+        return result
+
+    return run
 
 
 class _Future(Future[Any]):

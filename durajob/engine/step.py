@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import threading
 import traceback
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.errors import GraphBubbleUp
 
 from durajob import clock
@@ -28,7 +26,7 @@ from durajob.engine.effects import Effects
 from durajob.engine.graph import Check
 from durajob.engine.output import Output
 from durajob.engine.pipes import Pipe
-from durajob.engine.pool import Drained
+from durajob.engine.pool import Drained, without_pool
 from durajob.engine.questions import Questions
 from durajob.engine.shortcuts import spare
 from durajob.engine.signals import Drain
@@ -54,8 +52,6 @@ from durajob.store.ledger import Attempt, Ledger, Place, Undo
 from durajob.store.logs import AttemptLog, log_path
 from durajob.store.saver import Progress
 
-SUBMIT = "__pregel_runner_submit"
-"""Where LangGraph looks for a ``Submit`` of ours."""
 _PULL = "__pregel_pull"
 _SHOW_EVERY = 0.1  # seconds between two progress events of one attempt
 _STORE_EVERY = 1.0  # seconds between two stored ones
@@ -147,29 +143,6 @@ class StepRunnable(Runnable[Any, Any]):
         except CrashLoop as error:
             run.failures[id(error)] = told(error, place, run.ledger, run.output.folder)
             raise
-
-
-def without_pool(
-    call: Callable[[Any, RunnableConfig], Any],
-) -> Callable[[Any, RunnableConfig], Any]:
-    """A graph that a step calls by itself must not queue behind that step in our pool."""
-
-    def run(state: Any, config: RunnableConfig) -> Any:
-        own = {key: each for key, each in config["configurable"].items() if key != SUBMIT}
-        inner: RunnableConfig = {**config, "configurable": own}
-        token, pid, status = var_child_runnable_config.set(inner), os.getpid(), 1
-        try:
-            result = call(state, inner)
-            status = 0
-        finally:
-            if os.getpid() != pid:
-                # A child that the step forked has come back out of it. The store's
-                # connection, which it shares, is not its to use.
-                os._exit(status)
-            var_child_runnable_config.reset(token)
-        return result
-
-    return run
 
 
 class Attempts:
