@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from durajob.errors import ApprovalExpired
     from durajob.steps.approval import approval
+    from durajob.steps.heartbeat import heartbeat
     from durajob.steps.lock import LockTimeout, lock
     from durajob.steps.once import idempotency_key, once
     from durajob.steps.progress import progress
@@ -27,6 +28,7 @@ __all__ = [
     "Workflow",
     "__version__",
     "approval",
+    "heartbeat",
     "idempotency_key",
     "lock",
     "once",
@@ -39,6 +41,7 @@ _HOMES = {
     "LockTimeout": "durajob.steps.lock",
     "Workflow": "durajob.workflow",
     "approval": "durajob.steps.approval",
+    "heartbeat": "durajob.steps.heartbeat",
     "idempotency_key": "durajob.steps.once",
     "lock": "durajob.steps.lock",
     "once": "durajob.steps.once",

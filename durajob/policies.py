@@ -60,6 +60,10 @@ class StepPolicy:
     lock: LockPolicy | None = None
     delay: float | None = None  # seconds from when the step is due to when it begins
     compensate: Compensation | None = None
+    timeout: float | Callable[[Any], float] | None = None
+    """Seconds that one attempt may take, or what tells them from the state."""
+    idle_timeout: float | None = None  # seconds that it may go without a sign of life
+    isolate: bool | None = None  # whether it runs in a process of its own; None: not said
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

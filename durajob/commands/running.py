@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from durajob.events import Observer
     from durajob.registry import Definition
 
+_DYING = 2.0  # seconds
 BUSY_CHOICES = ("fail", "skip", "wait")
 
 
@@ -283,13 +285,15 @@ def _wait_or_leave(
     """Find out cheaply that another process owns the thread, before anything is imported."""
     from durajob.store.files import held_files
     from durajob.store.holders import held_by
-    from durajob.store.processes import still_drives
+    from durajob.store.processes import is_alive, still_drives
 
     path = settings.store.path
     files = held_files(path)
     owner = json.loads(row["owner"]) if row["owner"] else None
     alive = owner is not None and still_drives(row["status"], owner, files)
     if not alive and not is_held(row["id"], settings):
+        return None
+    if not alive and owner is not None and not is_alive(owner) and _is_let_go(row["id"], settings):
         return None
     if options.take_over:
         end_owner_of(row, settings)
@@ -318,6 +322,17 @@ def end_owner_of(row: Mapping[str, Any], settings: Settings) -> None:
     if end_owner(row["thread"], owner, held_files(path)):
         leave_word(log_folder(path) / str(row["id"]), row["epoch"])
     end_holders(row["thread"], path, row["id"])
+
+
+def _is_let_go(row: int, settings: Settings) -> bool:
+    """Whether the processes of a dead owner's steps, which are killed with it, let the thread
+    go within the time that takes."""
+    end = clock.monotonic() + _DYING
+    while is_held(row, settings):
+        if clock.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def is_held(row: int, settings: Settings) -> bool:

@@ -54,7 +54,7 @@ _Key = tuple[str, ...]
 _LATER = {
     Defaults: ("lock", "missed", "catchup", "notify", "overlap", "retention", "timezone"),
     WorkflowSpec: ("compensate", "lock", "notify", "retention", "schedule", "priority"),
-    StepSpec: ("isolate", "needs", "run", "timeout"),
+    StepSpec: ("needs", "run"),
     ShellSpec: ("compensate",),
 }
 """Keys of later versions: whoever writes one is told so, rather than that it is unknown."""
@@ -156,8 +156,18 @@ def step_policies(defaults: Defaults, spec: WorkflowSpec) -> dict[str, StepPolic
                 lock=None if said.lock is None else _lock_policy(said.lock),
                 compensate=_compensation(defaults, said) if isinstance(said, StepSpec) else None,
                 delay=None if said.delay is None else float(said.delay),
+                **(_limits(said) if isinstance(said, StepSpec) else {}),
             )
     return policies
+
+
+def _limits(said: StepSpec) -> dict[str, Any]:
+    """Limits of a step in Python; a command keeps its own."""
+    return {
+        "timeout": None if said.timeout is None else float(said.timeout),
+        "idle_timeout": None if said.idle_timeout is None else float(said.idle_timeout),
+        "isolate": said.isolate,
+    }
 
 
 def commands_of(spec: WorkflowSpec, folder: Path | None) -> tuple[ShellStep, ...]:

@@ -75,6 +75,9 @@ class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lock: str | LockSpec | None = None
     delay: Duration | None = None
     compensate: str | CompensateSpec | None = None
+    timeout: Duration | None = None
+    idle_timeout: Duration | None = None
+    isolate: bool | None = None
 
 
 class ShellRetrySpec(RetryNumbers, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ import gc
 import os
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ from durajob.engine import signals
 from durajob.engine.compensate import unwind
 from durajob.engine.crashes import Guard
 from durajob.engine.graph import Check
+from durajob.engine.isolation.workers import Workers
 from durajob.engine.output import Output
 from durajob.engine.pool import SUBMIT, Drained, Pool
 from durajob.engine.questions import Questions
@@ -42,6 +43,7 @@ from durajob.events import Notice, Observer, ThreadClaimed, ThreadLeft
 from durajob.masking import Mask
 from durajob.model import AttemptStatus, StepError, ThreadStatus
 from durajob.policies import StepPolicy
+from durajob.registry import Definition
 from durajob.steps.context import CommandRoom
 from durajob.steps.shell import kill_commands
 from durajob.store.door import Door
@@ -66,9 +68,11 @@ class Job:
     thread: str
     workflow: str
     input: Mapping[str, Any]
+    definition: Definition
     loaded: Loaded
     concurrency: int
     door: Door
+    lock: int  # the descriptor that holds the thread's lock
     pointer: str | None  # the latest checkpoint, None before the first
     superstep: int
     next: tuple[str, ...]
@@ -78,7 +82,6 @@ class Job:
     logs: Path
     max_crashes: int  # for steps that say nothing of their own
     folder: Path  # the thread's own, for its shell steps
-    lock: int  # the descriptor that holds the thread's lock
     secrets: tuple[str, ...] = ()
     log_size: int = MAX_SIZE
     compensating: bool = False  # the graph runs no more, its compensations are due
@@ -109,6 +112,7 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
     mask = Mask(job.secrets, os.environ) if job.secrets else None
     if mask is not None:
         mask.learn(job.input)
+    workers = Workers(job.definition, job.lock)
     run = Run(
         thread=job.thread,
         ledger=ledger,
@@ -123,6 +127,7 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
         else nullcontext(),
         room=CommandRoom(job.workflow, job.input, str(job.folder), job.lock),
         output=Output(job.logs, mask=mask, max_size=job.log_size),
+        workers=workers,
     )
     observer.notify(
         ThreadClaimed(
@@ -142,7 +147,10 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
     signals.before_abort.append(kill_commands)
     try:
         with run.output.captured(), _no_crash(job):
-            outcome = _supervise(partial(_run_graph, job, run), run, job, deadline)
+            try:
+                outcome = _supervise(partial(_run_graph, job, run), run, job, deadline)
+            finally:
+                workers.close()
     finally:
         signals.before_abort.remove(kill_commands)
     observer.notify(ThreadLeft(thread=job.thread, at=clock.now(), status=outcome.status))
@@ -193,7 +201,7 @@ def _supervise(work: Any, run: Run, job: Job, deadline: float | None) -> Outcome
 def _cut_off(run: Run, job: Job, ended: threading.Event, box: dict[str, Any]) -> Outcome:
     """The run's time is over: whatever still runs is left behind and can write no more."""
     run.drain.request("timeout")
-    if ended.wait(0.05):
+    if ended.wait(1.0 if run.workers.cut_off() else 0.05):
         outcome = _unpack(box)
         return Outcome(status=outcome.status, timed_out=outcome.status is ThreadStatus.STOPPED)
     try:
@@ -266,8 +274,10 @@ def _finish(job: Job, run: Run, error: BaseException | None) -> Outcome:
         run.ledger.finish("failed", error=cause)
         return Outcome(status=ThreadStatus.FAILED)
     if drained:
-        run.ledger.finish("stopped")
-        return Outcome(status=ThreadStatus.STOPPED, timed_out=run.drain.reason == "timeout")
+        timed_out = run.drain.reason == "timeout"
+        # Only what a worker was ended in can still be running.
+        run.ledger.finish("stopped", attempts=AttemptStatus.TIMED_OUT if timed_out else None)
+        return Outcome(status=ThreadStatus.STOPPED, timed_out=timed_out)
     wake_at = min(run.sleeps, default=None)
     if run.questions.open:
         times = [at for at in (wake_at, run.questions.next_expiry()) if at is not None]
@@ -318,16 +328,16 @@ def _compile(job: Job, run: Run) -> Pregel[Any, Any, Any, Any]:
     saver = Saver(job.door, run.ledger, run.progress)
 
     def step(
-        name: str, node: Runnable[Any, Any], policy: StepPolicy, check: Check
+        path: Sequence[str], node: Runnable[Any, Any], policy: StepPolicy, check: Check
     ) -> Runnable[Any, Any]:
-        return StepRunnable(name, node, policy, check, run)
+        return StepRunnable(path, node, policy, check, run)
 
     def inner(
-        name: str, node: Pregel[Any, Any, Any, Any], names: frozenset[str]
+        path: Sequence[str], node: Pregel[Any, Any, Any, Any], names: frozenset[str]
     ) -> Runnable[Any, Any]:
-        builder = graphs.builder_of(name, node)
-        wrapped = graphs.wrap(builder, policies={}, step=step, inner=inner, outer=names)
-        return _Subgraph(name, wrapped.compile(name=node.name), run, job.concurrency)
+        builder = graphs.builder_of(path[-1], node)
+        wrapped = graphs.wrap(builder, policies={}, step=step, inner=inner, outer=names, path=path)
+        return _Subgraph(path[-1], wrapped.compile(name=node.name), run, job.concurrency)
 
     wrapped = graphs.wrap(job.loaded.builder, policies=job.loaded.policies, step=step, inner=inner)
     compiled = wrapped.compile(checkpointer=saver)

@@ -32,8 +32,10 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 Check = Callable[[Any], None]
 """Raises when a step's result may not stand; called before the step counts as finished."""
-MakeStep = Callable[[str, Runnable[Any, Any], StepPolicy, Check], Runnable[Any, Any]]
-MakeInner = Callable[[str, Pregel[Any, Any, Any, Any], frozenset[str]], Runnable[Any, Any]]
+Path = Sequence[str]
+"""The names of the subgraphs around a node, and its own."""
+MakeStep = Callable[[Path, Runnable[Any, Any], StepPolicy, Check], Runnable[Any, Any]]
+MakeInner = Callable[[Path, Pregel[Any, Any, Any, Any], frozenset[str]], Runnable[Any, Any]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,10 +103,12 @@ def wrap(
     step: MakeStep,
     inner: MakeInner,
     outer: frozenset[str] = frozenset(),
+    path: Path = (),
 ) -> StateGraph[Any, Any, Any, Any]:
     """A copy of the builder in which ``step`` and ``inner`` have replaced the nodes.
 
-    ``outer`` names the steps of the graph around this one, for ``Command(graph=PARENT)``.
+    ``outer`` names the steps of the graph around this one, for ``Command(graph=PARENT)``;
+    ``path`` names the subgraphs that lead to it.
     """
     wrapped = copy(builder)
     names = frozenset(builder.nodes)
@@ -115,18 +119,21 @@ def wrap(
         policy = policies.get(name, StepPolicy())
         if policy.retry is None and (own := spec.retry_policy or _default_retry(builder)):
             policy = replace(policy, retry=_adopt(own))
+        policy = _with_timeout(name, policy, spec.timeout or builder._node_defaults.timeout)
         node = spec.runnable
         if isinstance(node, Pregel):
-            runnable = inner(name, node, names)
+            runnable = inner((*path, name), node, names)
         else:
             # add_node has made a Runnable of whatever it was given.
-            runnable = step(name, cast("Runnable[Any, Any]", node), policy, check)
-        wrapped.nodes[name] = replace(spec, runnable=runnable, retry_policy=None, cache_policy=None)
+            runnable = step((*path, name), cast("Runnable[Any, Any]", node), policy, check)
+        wrapped.nodes[name] = replace(
+            spec, runnable=runnable, retry_policy=None, cache_policy=None, timeout=None
+        )
     wrapped.branches = type(builder.branches)(dict)
     for start, branches in builder.branches.items():
         for name, branch in branches.items():
-            path = _CheckedRouter(branch.path, names, start, branch.ends)
-            wrapped.branches[start][name] = branch._replace(path=path)
+            router = _CheckedRouter(branch.path, names, start, branch.ends)
+            wrapped.branches[start][name] = branch._replace(path=router)
     wrapped._node_defaults = _without_policies(builder._node_defaults)
     return wrapped
 
@@ -145,14 +152,11 @@ def refuse_what_is_not_kept(
         TargetError: before a thread is admitted.
     """
     for name, spec in builder.nodes.items():
-        if spec.timeout is not None or builder._node_defaults.timeout is not None:
-            raise TargetError(
-                f"step {name!r} has a LangGraph timeout, which this version does not take over",
-                hint="remove timeout= from add_node",
-            )
+        policy = policies.get(name, StepPolicy())
+        timeout = spec.timeout or builder._node_defaults.timeout
         if not isinstance(spec.runnable, Pregel):
+            _with_timeout(name, policy, timeout)
             continue
-        policy = policies.get(name) or StepPolicy()
         if policy.lock is not None or policy.delay is not None:
             raise TargetError(
                 f"step {name!r} is a subgraph, which takes no lock and no delay",
@@ -173,6 +177,11 @@ def refuse_what_is_not_kept(
             raise TargetError(
                 f"step {name!r} is a subgraph, and max_crashes is counted for the steps inside it",
                 hint="set max_crashes for the whole workflow",
+            )
+        if timeout or policy.isolate or policy.timeout or policy.idle_timeout:
+            raise TargetError(
+                f"step {name!r} is a subgraph, and would be timed or isolated as a whole",
+                hint="put timeout, idle_timeout and isolate on the steps inside it",
             )
         refuse_what_is_not_kept(builder_of(name, spec.runnable), {})
 
@@ -390,6 +399,22 @@ def _matches(policy: Any, error: BaseException) -> bool:
     if isinstance(on, list | tuple):
         return isinstance(error, tuple(on))
     return bool(on(error))
+
+
+def _with_timeout(name: str, policy: StepPolicy, own: Any) -> StepPolicy:
+    """The policy with what a node's own LangGraph timeout says, where the policy is silent."""
+    if own is None:
+        return policy
+    if own.idle_timeout is not None and policy.idle_timeout is None:
+        if own.refresh_on != "heartbeat":
+            raise TargetError(
+                f"step {name!r} has a LangGraph idle_timeout that LangGraph's own events refresh",
+                hint='say TimeoutPolicy(..., refresh_on="heartbeat") and call heartbeat()',
+            )
+        policy = replace(policy, idle_timeout=own.idle_timeout)
+    if own.run_timeout is not None and policy.timeout is None:
+        policy = replace(policy, timeout=own.run_timeout)
+    return policy
 
 
 def _channel(channel: Any) -> str:

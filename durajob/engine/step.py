@@ -7,11 +7,9 @@ the step is called again on resume, and the ledger answers without running it.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import threading
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -24,6 +22,9 @@ from durajob import clock
 from durajob.engine.crashes import Guard, told
 from durajob.engine.effects import Effects
 from durajob.engine.graph import Check
+from durajob.engine.isolation.bounded import bounded
+from durajob.engine.isolation.failure import trace_of
+from durajob.engine.isolation.workers import CutOff, Workers
 from durajob.engine.output import Output
 from durajob.engine.pipes import Pipe
 from durajob.engine.pool import Drained, without_pool
@@ -84,6 +85,7 @@ class Run:
     seats: AbstractContextManager[Any]  # bounds how many steps run at once
     output: Output
     room: CommandRoom
+    workers: Workers
     guard: Guard | None = None  # only where a process has died before
     serde: Any = None  # set once the graph is compiled: it allows the types of its state
     failures: dict[int, StepError] = field(default_factory=dict)  # by the exception's id
@@ -104,19 +106,19 @@ class StepRunnable(Runnable[Any, Any]):
     """A node of the graph, made durable."""
 
     def __init__(
-        self, name: str, node: Runnable[Any, Any], policy: StepPolicy, check: Check, run: Run
+        self,
+        path: Sequence[str],
+        node: Runnable[Any, Any],
+        policy: StepPolicy,
+        check: Check,
+        run: Run,
     ) -> None:
-        self._name = name
+        """``path`` names the subgraphs that the node is in, and the node."""
+        self._name = path[-1]
         self._policy = policy
         self._check = check
         self._run = run
-        # A coroutine function has no way to be called from a thread but through a loop.
-        is_async = getattr(node, "func", ...) is None and hasattr(node, "afunc")
-        self._call: Callable[[Any, RunnableConfig], Any] = without_pool(
-            (lambda state, config: asyncio.run(node.ainvoke(state, config)))
-            if is_async
-            else node.invoke
-        )
+        self._call = without_pool(bounded(node, policy, path, run.workers))
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Answer from the ledger, or run the step until it has finished or failed for good."""
@@ -218,6 +220,8 @@ class Attempts:
                 result = run.questions.call(place, self._call, self._state, self._config)
                 self._check(result)
                 stored = to_store(run.serde, f"step {place.step}", result)
+            except CutOff:
+                raise  # the end of the run says what became of the attempt
             except Unanswered:
                 run.ledger.forget(attempt)
                 raise run.questions.leave(place) from None
@@ -305,7 +309,10 @@ class Attempts:
         final = isinstance(error, StepFault)
         since = run.ledger.since_first(place) if self._has_total() else 0.0
         self.retry_in = None if final else plan(self._policy.retry, error, used, since)
-        trace = run.output.masked("".join(traceback.format_exception(error)))
+        trace = run.output.masked(trace_of(error))
+        status = AttemptStatus.FAILED
+        if isinstance(error, StepTimeout):
+            status = AttemptStatus.TIMED_OUT
         context.log.write(trace, "durajob")
         told = StepError(
             step=place.step,
@@ -314,9 +321,6 @@ class Attempts:
             attempt=attempt.number,
             log=context.log.name,
         )
-        status = AttemptStatus.FAILED
-        if isinstance(error, StepTimeout):
-            status = AttemptStatus.TIMED_OUT
         seconds = run.ledger.fail(attempt, status, told, trace, self.retry_in)
         if self.retry_in is None:
             run.failures[id(error)] = told
@@ -344,6 +348,7 @@ class _Context(Waits):
         self.attempt = attempt.number
         self._effects = Effects(run.effects, run.questions, attempt, run.serde)
         self._approvals = itertools.count(1)
+        self.beaten = clock.monotonic()
         self._run = run
         self._attempt = attempt
         self._shown = self._stored = 0.0
@@ -366,10 +371,13 @@ class _Context(Waits):
                 )
             return self._log
 
+    def beat(self) -> None:
+        self.beaten = clock.monotonic()
+
     def report(self, progress: StepProgress, /) -> None:
         if progress.note is not None:
             progress = progress._replace(note=self._run.output.masked(progress.note))
-        now = clock.monotonic()
+        now = self.beaten = clock.monotonic()
         last = progress.total is not None and progress.done >= progress.total
         if last or now - self._shown >= _SHOW_EVERY:
             self._shown = now

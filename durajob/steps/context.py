@@ -32,6 +32,9 @@ class StepContext(Protocol):
     def report(self, progress: StepProgress, /) -> None:
         """Show progress to whoever watches; may be called as often as one likes."""
 
+    def beat(self) -> None:
+        """Show a sign of life; may be called as often as one likes."""
+
     def print(self, text: str, stream: str = "out", /) -> None:
         """Keep what the step printed (``out``, ``err``) or logged (``log``)."""
 

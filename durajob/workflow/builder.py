@@ -13,7 +13,7 @@ from durajob.errors import ConfigError
 from durajob.model import is_thread_id
 from durajob.policies import StepPolicy
 from durajob.workflow.compensation import Compensate, CompensationFunction, parse_compensation
-from durajob.workflow.options import Lock, parse_policy
+from durajob.workflow.options import Limit, Lock, Timeout, parse_policy
 from durajob.workflow.retry import Retry
 
 if TYPE_CHECKING:
@@ -126,6 +126,9 @@ class Workflow(Generic[S]):
         lock: str | Lock | None = ...,
         delay: str | float | None = ...,
         compensate: CompensationFunction | Compensate | None = ...,
+        timeout: Timeout | None = ...,
+        idle_timeout: Limit | None = ...,
+        isolate: bool | None = ...,
     ) -> Callable[[F], F]: ...
 
     def step(
@@ -141,6 +144,9 @@ class Workflow(Generic[S]):
         lock: str | Lock | None = None,
         delay: str | float | None = None,
         compensate: CompensationFunction | Compensate | None = None,
+        timeout: Timeout | None = None,
+        idle_timeout: Limit | None = None,
+        isolate: bool | None = None,
     ) -> F | Callable[[F], F]:
         """Declare a step; used bare (``@wf.step``) or with options (``@wf.step(after=a)``).
 
@@ -159,6 +165,11 @@ class Workflow(Generic[S]):
             compensate: what undoes the step when the thread fails for good later, or is
                 cancelled: a function of the state that the step was given and of what it
                 returned; or ``{"run": function, "retry": {...}}``.
+            timeout: how long one attempt may take ("30s", or seconds), or a function that
+                tells the seconds from the state. A blocking step then runs in a process of
+                its own, which is killed; a coroutine is cancelled.
+            idle_timeout: how long an attempt may go without ``heartbeat()`` or ``progress()``.
+            isolate: run the step in a process of its own, whether or not it has a limit.
         """
         policies = {
             "retry": retry,
@@ -166,6 +177,9 @@ class Workflow(Generic[S]):
             "lock": lock,
             "delay": delay,
             "compensate": compensate,
+            "timeout": timeout,
+            "idle_timeout": idle_timeout,
+            "isolate": isolate,
         }
 
         def declare(function: F) -> F:
@@ -188,6 +202,9 @@ class Workflow(Generic[S]):
         lock: str | Lock | None = None,
         delay: str | float | None = None,
         compensate: CompensationFunction | Compensate | None = None,
+        timeout: Timeout | None = None,
+        idle_timeout: Limit | None = None,
+        isolate: bool | None = None,
     ) -> Callable[[F], F]:
         """Declare a fan-out: one branch for each item of the list ``state[over]``.
 
@@ -209,6 +226,9 @@ class Workflow(Generic[S]):
             delay: how long after it is due each branch begins, as of a step.
             compensate: what undoes a branch that finished: called like the function of the
                 map, with what that returned as one more argument at the end.
+            timeout: as for a step, of each branch; a function is given what the branch is sent.
+            idle_timeout: as for a step, of each branch.
+            isolate: as for a step.
         """
         if not isinstance(after, (str, _Before)) and isinstance(after, Sequence):
             raise ConfigError(
@@ -222,6 +242,9 @@ class Workflow(Generic[S]):
             "lock": lock,
             "delay": delay,
             "compensate": compensate,
+            "timeout": timeout,
+            "idle_timeout": idle_timeout,
+            "isolate": isolate,
         }
 
         def declare(function: F) -> F:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Required, TypedDict
 
 from durajob.durations import to_seconds
@@ -17,6 +17,11 @@ from durajob.policies import (
 from durajob.workflow.retry import parse_retry
 
 MAX_CRASHES = 1_000_000
+
+Limit = str | float
+"""A duration ("30s", "5m") or seconds."""
+Timeout = Limit | Callable[[Any], float]
+"""A limit, or a function that takes the state and returns seconds."""
 
 
 class Lock(TypedDict, total=False):
@@ -41,6 +46,9 @@ def parse_policy(given: Mapping[str, Any], *, where: str) -> StepPolicy:
         lock=None if lock is None else parse_lock(lock, where=where),
         delay=None if delay is None else _seconds(delay, f"{where}: delay", least=0.001),
         max_crashes=_check_max_crashes(given["max_crashes"], where),
+        timeout=_timeout(given["timeout"], f"{where}: timeout"),
+        idle_timeout=_limit(given["idle_timeout"], f"{where}: idle_timeout"),
+        isolate=_flag(given["isolate"], f"{where}: isolate"),
     )
 
 
@@ -79,6 +87,20 @@ def _check_max_crashes(value: object, where: str) -> int | None:
         raise ConfigError(
             f"{where}: max_crashes is {value!r}, not a whole number from 1 to {MAX_CRASHES:,}"
         )
+    return value
+
+
+def _timeout(value: object, where: str) -> float | Callable[[Any], float] | None:
+    return value if callable(value) else _limit(value, where)
+
+
+def _limit(value: object, where: str) -> float | None:
+    return None if value is None else _seconds(value, where, least=0.001)
+
+
+def _flag(value: object, where: str) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise ConfigError(f"{where} is {value!r}, not True or False")
     return value
 
 
