@@ -70,11 +70,23 @@ class _Future(Future[Any]):
         super().__init__()
         self._condition = condition
         self.dropped = False  # read without the lock, unlike cancelled()
+        self.is_silent = False
 
     def cancel(self) -> bool:
         """Called by LangGraph when another task has failed."""
         self.dropped = True
         return super().cancel()
+
+    def tell(self) -> None:
+        """Call whoever waits, now that the common lock is free again."""
+        self.is_silent = False
+        self._invoke_callbacks()
+
+    def _invoke_callbacks(self) -> None:
+        # LangGraph's callbacks take a lock of its own, under which it asks futures how they
+        # are: called with the common lock held, the two would wait for each other.
+        if not self.is_silent:
+            super()._invoke_callbacks()  # type: ignore[misc] # the standard library's own, untyped
 
 
 class _Task:
@@ -190,8 +202,11 @@ class Pool:
             self._outstanding -= len(left)
         with self._resolving:
             for task in left:
+                task.future.is_silent = True
                 task.future.cancel()
                 task.future.set_running_or_notify_cancel()  # or who waits would not hear of it
+        for task in left:
+            task.future.tell()
 
     def _next(self) -> _Task | None:
         with self._mutex:
@@ -210,15 +225,20 @@ class Pool:
                 return
             wave, self._unresolved = self._unresolved, []
             self._outstanding -= len(wave)
+        told = []
         with self._resolving:
             for task, value, error in wave:
                 # False when LangGraph has cancelled it, because another task failed.
                 if not task.future.set_running_or_notify_cancel():
                     continue
+                task.future.is_silent = True
+                told.append(task.future)
                 if error is None:
                     task.future.set_result(value)
                 else:
                     task.future.set_exception(error)
+        for future in told:
+            future.tell()
 
     def _run_now(self, task: _Task) -> None:
         try:

@@ -308,7 +308,7 @@ class Attempts:
         used = attempt.number - run.ledger.past(place).spent
         final = isinstance(error, StepFault)
         since = run.ledger.since_first(place) if self._has_total() else 0.0
-        self.retry_in = None if final else plan(self._policy.retry, error, used, since)
+        retry_in = None if final else plan(self._policy.retry, error, used, since)
         trace = run.output.masked(trace_of(error))
         status = AttemptStatus.FAILED
         if isinstance(error, StepTimeout):
@@ -321,8 +321,9 @@ class Attempts:
             attempt=attempt.number,
             log=context.log.name,
         )
-        seconds = run.ledger.fail(attempt, status, told, trace, self.retry_in)
-        if self.retry_in is None:
+        seconds = run.ledger.fail(attempt, status, told, trace, retry_in)
+        self.retry_in = retry_in  # and not if the ledger could not note it
+        if retry_in is None:
             run.failures[id(error)] = told
         run.observer.notify(
             StepFailed(
@@ -333,7 +334,7 @@ class Attempts:
                 attempt=attempt.number,
                 seconds=seconds,
                 error=told,
-                retry_in=self.retry_in,
+                retry_in=retry_in,
             )
         )
 

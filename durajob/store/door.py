@@ -21,8 +21,10 @@ from typing import Any
 from durajob import clock
 from durajob.errors import DurajobError, OwnershipLost, StorageError, StoreError
 from durajob.store import queries
-from durajob.store.driver import sqlite, translate
+from durajob.store.driver import BUSY, LOCKED, primary_code, sqlite, translate
 from durajob.store.locks import LockFile
+
+_LOG_BYTES = 4_000_000  # from where on the log is shortened
 
 
 class _Request:
@@ -58,6 +60,7 @@ class Door:
         self._connection = connection
         self.lock_file = lock
         self._path = str(path)
+        self._log = f"{path}-wal"
         self._waiting: deque[_Request] = deque()
         self._deferred: list[_Request] = []
         self._mutex = threading.RLock()
@@ -178,6 +181,8 @@ class Door:
                 raise self._broken from error
             raise
         self._commit()
+        if self._log_size() > _LOG_BYTES:
+            self._shorten_log()
         if durable:
             # The counter only helps to notice a lost log; it may lag behind.
             with suppress(OSError):
@@ -205,6 +210,27 @@ class Door:
                     f"the store {self._path} could not be written: {error}",
                     hint="check the disk, then resume; nothing that finished is lost",
                 )
+            raise self._broken from error
+
+    def _log_size(self) -> int:
+        try:
+            return os.stat(self._log).st_size
+        except OSError:
+            return 0  # the next transaction will meet whatever is wrong there
+
+    def _shorten_log(self) -> None:
+        """Move the log's pages into the store, so that the log can begin anew.
+
+        That syncs the log first. If it fails, commits of ours that were not synced yet are
+        gone from the kernel's memory without a trace, and a later sync would succeed over the
+        hole that they left: nothing may follow.
+        """
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite.Error as error:
+            if primary_code(error) in (BUSY, LOCKED):
+                return  # another process is at it
+            self._broken = translate(error, self._path)
             raise self._broken from error
 
     def _roll_back(self) -> None:

@@ -56,8 +56,8 @@ def require_sound_library() -> None:
 
 
 _FULL = 13
-_BUSY = 5
-_LOCKED = 6
+BUSY = 5
+LOCKED = 6
 _READONLY = 8
 _IOERR = 10
 _CORRUPT = 11
@@ -104,7 +104,7 @@ def translate(error: BaseException, path: str) -> DurajobError:
             f"input/output error on the store {path}: {text}",
             hint="check the disk, then resume; nothing that finished is lost",
         )
-    if code in (_BUSY, _LOCKED):
+    if code in (BUSY, LOCKED):
         return StorageError(
             f"the store {path} stayed locked by another program: {text}",
             hint="find out who holds it open (a backup, an sqlite3 shell), then resume",
@@ -152,7 +152,10 @@ def _translate_os(error: OSError, path: str) -> DurajobError:
             hint="check its owner and mode, or name another store with --store",
         )
     if error.errno == errno.EIO:
-        return StorageError(f"input/output error on the store {path}: {reason}")
+        return StorageError(
+            f"input/output error on the store {path}: {reason}",
+            hint="check the disk, then resume; nothing that finished is lost",
+        )
     return StoreError(
         f"the store {path} cannot be reached: {reason}",
         hint="check the path, or name another store with --store",

@@ -145,3 +145,10 @@ def die_after_wish() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     setattr(Writer, "wish_cancelled", wish_cancelled)  # noqa: B010 - that is the fault
+
+
+def fence_nothing() -> None:
+    """Let a write ask for no epoch (tests/faults/mutants.py)."""
+    from tests.faults import mutants
+
+    mutants.fence_nothing()

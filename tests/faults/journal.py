@@ -1,0 +1,115 @@
+"""The judge's file: what the steps themselves say that they do, and what must hold of it.
+
+Each step appends a line when it begins and one when its effect is done, and syncs the file. The
+run of durajob that it happened in is part of the line. Nothing of durajob is believed but one
+thing, and that to its own harm: what it has once called finished may not begin again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HOURS = (-1, 24, 0, -1000, 5, 24 * 365)
+"""By which a clock may be off."""
+
+
+def note(mark: str, name: str) -> None:
+    """Append a line, durably: ``+`` for a beginning, ``-`` for an effect that is done."""
+    fd = os.open(os.environ["FAULT_JOURNAL"], os.O_WRONLY | os.O_APPEND)
+    os.write(fd, f"{mark} {name} {os.environ['FAULT_RUN']}\n".encode())
+    os.fsync(fd)
+    os.close(fd)
+    if seed := os.environ.get("FAULT_JUMPS"):
+        hours = random.Random(f"{seed} {mark} {name}").choice(HOURS)
+        set_clock(Path(os.environ["FAULT_CLOCK"]), 3600.0 * hours)
+
+
+def set_clock(path: Path, seconds: float) -> None:
+    """Let the wall clock of those who watch ``path`` (FAULT_CLOCK) be so far off."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    os.write(fd, struct.pack("=q", round(seconds * 1e9)))
+    os.close(fd)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What must hold of the journal of one thread, whatever happened to it."""
+
+    follows: Mapping[str, Iterable[str]]
+    """Each step, and those whose effects must be done before it begins."""
+    width: int = 1
+    """How many steps run at once."""
+    ends: Iterable[str] | None = None
+    """The steps whose effects must be done at the end; None for all."""
+
+
+@dataclass
+class Journal:
+    """The judge, who is told of every run and of what durajob said after it."""
+
+    path: Path
+    rules: Rules
+    faults: list[str] = field(default_factory=list)
+    _read: int = 0
+    _begun: set[str] = field(default_factory=set)
+    _done: set[str] = field(default_factory=set)
+    _finished: set[str] = field(default_factory=set)  # which may not begin again
+
+    def __post_init__(self) -> None:
+        self.path.touch()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any step ever began."""
+        return bool(self._begun)
+
+    @property
+    def open(self) -> set[str]:
+        """Steps that began and have not finished, as far as is known."""
+        return self._begun - self._finished
+
+    def after_run(self, succeeded: Iterable[str]) -> None:
+        """Judge what a run has done; ``succeeded`` is what durajob calls finished after it."""
+        text = self.path.read_text()
+        lines = [line.split() for line in text[self._read :].splitlines()]
+        self._read = len(text)
+        in_flight: list[str] = []
+        for mark, name, run in lines:
+            if mark == "+":
+                self._begin(name, run, in_flight)
+            elif mark == "-":
+                self._done.add(name)
+        known = set(succeeded)
+        lost = self._finished - known
+        if lost:
+            self.faults.append(f"finished once, and no longer said to be: {sorted(lost)}")
+        false = known - self._done
+        if false:
+            self.faults.append(f"called finished, and never done: {sorted(false)}")
+        self._finished |= known
+        open_now = [name for name in in_flight if name not in self._finished]
+        if len(set(open_now)) > self.rules.width:
+            self.faults.append(f"begun and not finished at once: {sorted(set(open_now))}")
+
+    def at_the_end(self) -> None:
+        """Judge the whole: the thread has ended as it should."""
+        ends = self.rules.follows if self.rules.ends is None else self.rules.ends
+        lost = set(ends) - self._done
+        if lost:
+            self.faults.append(f"lost: {sorted(lost)}")
+
+    def _begin(self, name: str, run: str, in_flight: list[str]) -> None:
+        if name in self._finished:
+            self.faults.append(f"run {run} repeated {name}, which had finished")
+        missing = set(self.rules.follows[name]) - self._done
+        if missing:
+            self.faults.append(f"run {run} began {name} before {sorted(missing)}")
+        # Who follows has begun, so all before it have finished: the commit came in between.
+        self._finished.update(self.rules.follows[name])
+        self._begun.add(name)
+        in_flight.append(name)
