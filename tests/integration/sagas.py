@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 
-from durajob import Workflow
+from durajob import Workflow, approval
 from tests.integration.graphs import die_once, note, wait_for_file
 
 
@@ -134,3 +134,23 @@ def raw() -> StateGraph[State]:
 async def undo_visit(state: State, result: State) -> None:
     """Async, and told which visit it was by what the step was given."""
     _undo(f"visit{state['n']}")
+
+
+sale = Workflow("sale", State)
+
+
+def take_back(state: State, result: State) -> None:
+    """Undo the sale, once somebody allows it."""
+    note(f"undo-sell:{approval('take it back?')}")
+
+
+@sale.step(compensate=take_back)
+def sell(state: State) -> Any:
+    """The sale."""
+    return _do("sell")
+
+
+@sale.step
+def deliver(state: State) -> Any:
+    """What comes of it."""
+    return _do("deliver")

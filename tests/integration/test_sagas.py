@@ -191,6 +191,17 @@ def test_the_runs_timeout_ends_a_compensation(forked: Forked, effects: Path) -> 
     assert "compensated" == forked.run("resume", "t", "--json", check=1).thread["outcome"]
 
 
+def test_a_compensation_may_ask(forked: Forked, effects: Path) -> None:
+    """The thread waits for the answer, and goes on in that compensation."""
+    env = {"FAIL": "deliver"}
+    asks = forked.run("start", f"{SAGAS}:sale", "-t", "t", "--json", env=env, check=3).thread
+    assert ("waiting", "compensating") == (asks["status"], asks["outcome"])
+    assert ["sell:compensate"] == asks["next"]
+    done = forked.run("answer", "t", "yes", "--json", check=1).thread
+    assert ("failed", "compensated") == (done["status"], done["outcome"])
+    assert ["sell", "deliver", "undo-sell:yes"] == lines(effects)
+
+
 def test_a_compensation_that_is_gone_is_refused(
     forked: Forked, effects: Path, tmp_path: Path
 ) -> None:
