@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import drive, killed, reads, start
+from benchmarks import drive, isolate, killed, reads, start
 from benchmarks.measure import missed
 
-BENCHMARKS = {"reads": reads, "start": start, "drive": drive, "killed": killed}
+BENCHMARKS = {"reads": reads, "start": start, "drive": drive, "killed": killed, "isolate": isolate}
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
 parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all")

@@ -65,6 +65,46 @@ def fanout() -> Any:
     return graph
 
 
+class Burnt(TypedDict, total=False):
+    began: Annotated[list[float], operator.add]
+    ended: Annotated[list[float], operator.add]
+
+
+def burn() -> Any:
+    """Sixteen tasks that keep a processor busy, and say when they began and ended."""
+    graph = StateGraph(Burnt)
+
+    def send(state: Burnt) -> list[Send]:
+        return [Send("work", number) for number in range(16)]
+
+    def work(number: int) -> Burnt:
+        began = time.monotonic()
+        total = 0
+        for turn in range(6_000_000):
+            total += turn
+        return {"began": [began], "ended": [time.monotonic()]}
+
+    graph.add_node("work", work)  # type: ignore[arg-type]  # a Send may carry anything
+    graph.add_conditional_edges(START, send, ["work"])
+    graph.add_edge("work", END)
+    return graph
+
+
+def again() -> Any:
+    """One step that does nothing, visited 50 times."""
+    graph = StateGraph(State)
+
+    def nothing(state: State) -> State:
+        return {"done": 1}
+
+    graph.add_node("s", nothing)
+    graph.add_edge(START, "s")
+    graph.add_conditional_edges(
+        "s", lambda state: "s" if state["done"] < 50 else END, {"s": "s", END: END}
+    )
+    return graph
+
+
 def _append(path: str, line: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
