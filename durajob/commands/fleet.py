@@ -51,8 +51,9 @@ def drive_each(
     """
     drain = Drain()
     fleet = _Fleet(settings, drain, report)
-    # Two equal signals may arrive as one.
-    again = partial(fleet.ask_to_stop, signal.SIGINT)
+    # Two of them, and different: the second signal may come while the first is being passed on,
+    # which then never is, and two equal ones may arrive as one.
+    again = partial(fleet.ask_to_stop, signal.SIGTERM, signal.SIGINT)
     with watch(drain):
         drain.on_request(lambda reason: fleet.ask_to_stop(signal.SIGTERM))
         before_abort.append(again)
@@ -98,10 +99,11 @@ class _Fleet:
             for handle, _ in self._poll.poll(_LOOK_EVERY):
                 self._end(handle)
 
-    def ask_to_stop(self, number: signal.Signals) -> None:
+    def ask_to_stop(self, *numbers: signal.Signals) -> None:
         """Tell every child; called from a signal handler."""
         for child in list(self._children.values()):
-            child.process.send_signal(number)
+            for number in numbers:
+                child.process.send_signal(number)
 
     def _begin(self, thread: Thread) -> None:
         row = self._take(thread)
