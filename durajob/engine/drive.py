@@ -57,6 +57,7 @@ from durajob.targets import Loaded
 
 _BEYOND_REPAIR = (StoreError, StorageError, OwnershipLost, InternalError, Busy)
 """Trouble of the store or the owner: nothing more can be written about the thread."""
+_LOOK_EVERY = 0.5  # seconds between two looks at whether a signal has come
 _SUPERSTEPS = 1_000_000_000
 """LangGraph's recursion limit, which guards agents; a job may loop as long as it likes."""
 
@@ -192,10 +193,17 @@ def _supervise(work: Any, run: Run, job: Job, deadline: float | None) -> Outcome
     threading.Thread(
         target=copy_context().run, args=(target,), name=f"durajob {job.thread}", daemon=True
     ).start()
-    while not ended.wait(None if deadline is None else max(0.0, deadline - clock.monotonic())):
+    # The kernel gives a signal that comes right after another to any thread, and then nothing
+    # wakes this one, which alone can act on it: so it looks by itself.
+    while not ended.wait(_until(deadline)):
         if deadline is not None and clock.monotonic() >= deadline:
             return _cut_off(run, job, ended, box)
     return _unpack(box)
+
+
+def _until(deadline: float | None) -> float:
+    left = _LOOK_EVERY if deadline is None else deadline - clock.monotonic()
+    return max(0.0, min(left, _LOOK_EVERY))
 
 
 def _cut_off(run: Run, job: Job, ended: threading.Event, box: dict[str, Any]) -> Outcome:
