@@ -86,7 +86,7 @@ def fill_disk() -> None:
     from durajob.errors import DiskFull
     from durajob.store.ledger import Ledger
 
-    def succeed(self: Ledger, *args: Any) -> float:
+    def succeed(self: Ledger, *args: Any, **options: Any) -> float:
         raise DiskFull("the disk is full")
 
     setattr(Ledger, "succeed", succeed)  # noqa: B010 - that is the fault
