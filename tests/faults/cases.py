@@ -32,6 +32,10 @@ def _line(*names: str) -> dict[str, list[str]]:
     return {name: list(names[:i]) for i, name in enumerate(names)}
 
 
+def _line_after(before: list[str], *names: str) -> dict[str, list[str]]:
+    return {name: [*before, *names[:i]] for i, name in enumerate(names)}
+
+
 def _fan(wide: int) -> dict[str, Any]:
     works = [f"work[{i}]" for i in range(wide)]
     return {
@@ -75,7 +79,27 @@ CASES: dict[str, Case] = {
         Case(
             name="lost",
             rules=Rules(follows=_line("first")),
-            state={"out": ["first"]},
+            state={"out": []},  # the router failed before the step's checkpoint
+            exit_status=1,
+            status="failed",
+        ),
+        Case(
+            name="once_only",
+            rules=Rules(follows=_line("plan", "pay", "ship"), effects={"charge": "pay"}),
+            state={"out": ["plan", "receipt", "ship"]},
+        ),
+        Case(
+            name="saga",
+            rules=Rules(
+                follows={
+                    **_line("a", "b", "c"),
+                    "d": ["a", "b", "c"],
+                    **_line_after(["a", "b", "c"], "c:compensate", "b:compensate", "a:compensate"),
+                },
+                ends=["a", "b", "c", "c:compensate", "b:compensate", "a:compensate"],
+                ended_by={"c:compensate": "d"},
+            ),
+            state={"out": ["a", "b", "c"]},
             exit_status=1,
             status="failed",
         ),

@@ -16,7 +16,7 @@ from tests.faults.journal import HOURS, set_clock
 from tests.faults.sweep import Point, Report, sweep
 from tests.faults.trial import Trial
 
-CASES = ("chain", "fan", "loop", "nested", "retried")
+CASES = ("chain", "fan", "loop", "nested", "retried", "once_only", "saga")
 DEEDS = ("before", "after")
 _LONGEST = 60.0  # seconds that a step which does nothing can take on a busy machine
 
@@ -44,7 +44,7 @@ def jump(trial: Trial, point: Point) -> str | None:
 
 def run(*, cases: Sequence[str] = CASES, **options: Any) -> Report:
     """Sweep the cases; see ``sweep``."""
-    return sweep(jump, cases=cases, deeds=DEEDS, **options)
+    return sweep(jump, cases=cases, **{"deeds": DEEDS, **options})
 
 
 def main(argv: list[str]) -> int:

@@ -19,7 +19,8 @@ HOURS = (-1, 24, 0, -1000, 5, 24 * 365)
 
 
 def note(mark: str, name: str) -> None:
-    """Append a line, durably: ``+`` for a beginning, ``-`` for an effect that is done."""
+    """Append a line, durably: ``+`` for a beginning, ``-`` for a step whose work is done,
+    ``!`` for an effect that happens once, with its key."""
     fd = os.open(os.environ["FAULT_JOURNAL"], os.O_WRONLY | os.O_APPEND)
     os.write(fd, f"{mark} {name} {os.environ['FAULT_RUN']}\n".encode())
     os.fsync(fd)
@@ -46,6 +47,10 @@ class Rules:
     """How many steps run at once."""
     ends: Iterable[str] | None = None
     """The steps whose effects must be done at the end; None for all."""
+    ended_by: Mapping[str, str] = field(default_factory=dict)
+    """A step, and one that failed for good before it and may not begin again."""
+    effects: Mapping[str, str] = field(default_factory=dict)
+    """An effect that happens once, and the step that does it."""
 
 
 @dataclass
@@ -59,6 +64,9 @@ class Journal:
     _begun: set[str] = field(default_factory=set)
     _done: set[str] = field(default_factory=set)
     _finished: set[str] = field(default_factory=set)  # which may not begin again
+    _ended: set[str] = field(default_factory=set)  # of these, the ones that failed for good
+    _keys: dict[str, str] = field(default_factory=dict)  # of effects
+    _effects: set[tuple[str, str]] = field(default_factory=set)  # and the runs that did them
 
     def __post_init__(self) -> None:
         self.path.touch()
@@ -84,8 +92,11 @@ class Journal:
                 self._begin(name, run, in_flight)
             elif mark == "-":
                 self._done.add(name)
+            elif mark == "!":
+                effect, _, key = name.partition("=")
+                self._effect(effect, key, run)
         known = set(succeeded)
-        lost = self._finished - known
+        lost = self._finished - known - self._ended
         if lost:
             self.faults.append(f"finished once, and no longer said to be: {sorted(lost)}")
         false = known - self._done
@@ -111,5 +122,17 @@ class Journal:
             self.faults.append(f"run {run} began {name} before {sorted(missing)}")
         # Who follows has begun, so all before it have finished: the commit came in between.
         self._finished.update(self.rules.follows[name])
+        if name in self.rules.ended_by:
+            self._finished.add(self.rules.ended_by[name])
+            self._ended.add(self.rules.ended_by[name])
         self._begun.add(name)
         in_flight.append(name)
+
+    def _effect(self, name: str, key: str, run: str) -> None:
+        if self._keys.setdefault(name, key) != key:
+            self.faults.append(f"run {run} did {name} under another key")
+        if (name, run) in self._effects:
+            self.faults.append(f"run {run} did {name} twice")
+        if self.rules.effects[name] in self._done:
+            self.faults.append(f"run {run} did {name} again, which was recorded")
+        self._effects.add((name, run))

@@ -11,8 +11,19 @@ from tests.faults.sweep import Point, Report, sweep
 from tests.faults.trial import Trial
 
 DEEDS = ("before", "after", "torn")
-CASES = ("chain", "fan", "loop", "nested", "retried", "chain+", "fan+")
-_HALF_WAY = {"chain": 170, "fan": 400}  # calls after which the first run is killed
+CASES = (
+    "chain",
+    "fan",
+    "loop",
+    "nested",
+    "retried",
+    "once_only",
+    "saga",
+    "chain+",
+    "fan+",
+    "saga+",
+)
+_HALF_WAY = {"chain": 170, "fan": 400, "saga": 300}  # calls after which the first run is killed
 
 
 def kill(trial: Trial, point: Point) -> str | None:
@@ -33,7 +44,7 @@ def kill(trial: Trial, point: Point) -> str | None:
 
 def run(*, cases: Sequence[str] = CASES, **options: Any) -> Report:
     """Sweep the cases; see ``sweep``."""
-    return sweep(kill, cases=cases, deeds=DEEDS, **options)
+    return sweep(kill, cases=cases, **{"deeds": DEEDS, **options})
 
 
 def main(argv: list[str]) -> int:

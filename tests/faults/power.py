@@ -22,7 +22,7 @@ from tests.faults.sweep import Report, count_calls
 from tests.faults.trial import Trial, remove, scratch
 from tests.faults.zygote import Zygote
 
-CASES = ("chain", "fan", "loop", "nested", "retried")
+CASES = ("chain", "fan", "loop", "nested", "retried", "once_only", "saga")
 KINDS = {"ext4": ("64M", "mkfs.ext4 -q -F"), "xfs": ("320M", "mkfs.xfs -q -f")}
 IMPOSSIBLE = 77  # exit status: this machine does not let us
 _CLONE_NEWNS = 0x20000

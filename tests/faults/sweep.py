@@ -162,12 +162,18 @@ def main(
     """Sweep from the command line; 1 when there was a violation."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--case", action="append", choices=cases, help="only these (all)")
+    parser.add_argument("--deed", action="append", help="only these (all)")
     parser.add_argument("--sample", type=int, help="calls of each case to try (all)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args(argv)
+    options = {"deeds": tuple(args.deed)} if args.deed else {}
     report = run(
-        cases=tuple(args.case or cases), sample=args.sample, seed=args.seed, jobs=args.jobs
+        cases=tuple(args.case or cases),
+        sample=args.sample,
+        seed=args.seed,
+        jobs=args.jobs,
+        **options,
     )
     print(report)  # noqa: T201 - a command's answer
     return bool(report.faults)

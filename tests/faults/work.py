@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypedDict
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
-from durajob import Workflow
+from durajob import Workflow, once
 from tests.faults.journal import note
 
 WIDE = 40
@@ -133,6 +133,51 @@ def nested() -> Graph:
     graph.add_edge("sub", "after")
     graph.add_edge("after", END)
     return graph
+
+
+def once_only() -> Workflow[State]:
+    """A step with an effect that is recorded."""
+    workflow = Workflow("once_only", State)
+
+    @workflow.step
+    def plan(state: State) -> Any:
+        return step("plan")(state)
+
+    @workflow.step
+    def pay(state: State) -> dict[str, Any]:
+        note("+", "pay")
+
+        def charge(key: str) -> str:
+            note("!", f"charge={key}")
+            return "receipt"
+
+        receipt = once("charge", charge)
+        note("-", "pay")
+        return {"out": [receipt]}
+
+    @workflow.step
+    def ship(state: State) -> Any:
+        return step("ship")(state)
+
+    return workflow
+
+
+def saga() -> Workflow[State]:
+    """Three steps that are undone, since the fourth fails."""
+    workflow = Workflow("saga", State)
+
+    def undo(name: str) -> Any:
+        return lambda given, result: step(f"{name}:compensate")(given) and None
+
+    for name in ("a", "b", "c"):
+        workflow.step(name=name, compensate=undo(name))(step(name))
+
+    @workflow.step
+    def d(state: State) -> None:
+        note("+", "d")
+        raise ValueError("on purpose")
+
+    return workflow
 
 
 def retried() -> Workflow[State]:
