@@ -28,7 +28,6 @@ def oversize(env: dict[str, str]) -> Report:
         # Another thread first, so that there is a store in which the refusal can be put.
         Trial(CASES["chain"], zygote, folder / "trial", thread="other").drive()
         trial = Trial(CASES["large"], zygote, folder / "trial", env=env)
-        trial.journal.path.write_text("")
         _execute(trial, _REFUSAL)
         trial.drive()
         trial.look(killed=False)

@@ -13,9 +13,7 @@ from typing import Any
 
 from tests.faults.cases import Case, step_name
 from tests.faults.journal import Journal
-from tests.faults.zygote import Ended, Zygote
-
-RUNS = 12  # that a thread may need at most, once no more faults are made
+from tests.faults.zygote import Ended, Running, Zygote
 
 
 @dataclass
@@ -33,8 +31,8 @@ class Trial:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.journal = Journal(self.folder / "journal", self.case.rules)
-        self.log = self.folder / "fired"
+        self.journal = Journal(self.folder / f"journal.{self.thread}", self.case.rules)
+        self.log = self.folder / f"fired.{self.thread}"
 
     @property
     def faults(self) -> list[str]:
@@ -43,16 +41,23 @@ class Trial:
 
     def drive(self, **fault: str) -> tuple[Ended, str | None]:
         """Run ``start --on-exists resume`` with a fault armed; how it ended, and what was done."""
+        return self.end(self.begin(**fault))
+
+    def begin(self, **fault: str) -> Running:
+        """The same, while it runs."""
         self.log.unlink(missing_ok=True)
-        fault = {f"FAULT_{key.upper()}": value for key, value in fault.items()}
-        if fault:
-            fault |= {
-                "FAULT_LOG": str(self.log),
-                "FAULT_SPARE": self.zygote.spared(self.journal.path),
-            }
+        env = {f"FAULT_{key.upper()}": value for key, value in fault.items()}
+        if env:
+            spared = self.zygote.spared(self.journal.path)
+            env |= {"FAULT_LOG": str(self.log), "FAULT_SPARE": spared}
         self.runs += 1
         start = ("start", self.case.target, "-t", self.thread, "--on-exists", "resume")
-        ended = self.command(*start, **self.env, **fault)
+        own = {**self.own_env, **self.env, **env}
+        return self.zygote.begin(*start, cwd=self.folder, env=own)
+
+    def end(self, running: Running) -> tuple[Ended, str | None]:
+        """Wait for its end, which must be one that a command may have."""
+        ended = running.wait()
         fired = self.log.read_text().splitlines()[0] if self.log.exists() else None
         self.history.append(f"{fired or 'undisturbed'} -> {ended.exit_status}")
         if "Traceback" in ended.err or ended.exit_status == 70:
@@ -76,7 +81,7 @@ class Trial:
         self._check_status(thread, killed)
         return thread
 
-    def finish(self) -> None:
+    def finish(self, *, check_store: bool = True) -> None:
         """Run without faults until the thread has ended, and judge all."""
         ended, _ = self.drive()
         thread = self.look(killed=False)
@@ -90,16 +95,21 @@ class Trial:
         elif thread is not None and thread["state"] != self.case.state:
             self.journal.faults.append(f"its state is {thread['state']}")
         self.journal.at_the_end()
-        self._check_store()
+        if check_store:
+            self._check_store()
 
     def command(self, *args: str, **env: str) -> Ended:
         """Run a command on the trial's store."""
-        own = {
+        return self.zygote.run(*args, cwd=self.folder, env={**self.own_env, **env})
+
+    @property
+    def own_env(self) -> dict[str, str]:
+        """What a command on this thread needs to know."""
+        return {
             "DURAJOB_STORE": self.store,
             "FAULT_JOURNAL": str(self.journal.path),
             "FAULT_RUN": str(self.runs),
         }
-        return self.zygote.run(*args, cwd=self.folder, env={**own, **env})
 
     def _check_status(self, thread: Mapping[str, Any], killed: bool) -> None:
         status = thread["status"]

@@ -11,10 +11,12 @@ import importlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -65,11 +67,24 @@ class Running:
     pid: int
     out: Path
     err: Path
+    _handle: int | None = None
+
+    def __post_init__(self) -> None:
+        with suppress(ProcessLookupError):  # it has ended
+            self._handle = os.pidfd_open(self.pid)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, if it still runs."""
+        if self._handle is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, number)
 
     def wait(self) -> Ended:
         """Wait for its end."""
         status = self.zygote._answer()["status"]
         self.zygote.is_busy = False
+        if self._handle is not None:
+            os.close(self._handle)
         return Ended(exit_status=status, out=_read(self.out), err=_read(self.err))
 
 
@@ -144,7 +159,6 @@ def serve() -> None:
     """Read commands from standard input, fork each, and tell its pid and how it ended."""
     import ctypes
     import gc
-    import signal
 
     from durajob.cli import main
 
