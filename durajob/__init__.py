@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from durajob.steps.heartbeat import heartbeat
     from durajob.steps.lock import LockTimeout, lock
     from durajob.steps.once import idempotency_key, once
-    from durajob.steps.progress import progress
+    from durajob.steps.progress import progress, track
     from durajob.steps.sleep import sleep
     from durajob.workflow import Workflow
 
@@ -34,6 +34,7 @@ __all__ = [
     "once",
     "progress",
     "sleep",
+    "track",
 ]
 
 _HOMES = {
@@ -47,6 +48,7 @@ _HOMES = {
     "once": "durajob.steps.once",
     "progress": "durajob.steps.progress",
     "sleep": "durajob.steps.sleep",
+    "track": "durajob.steps.progress",
 }
 
 

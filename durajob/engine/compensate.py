@@ -132,11 +132,12 @@ class _Compensating(Attempts):
         super().__init__(
             run,
             due.place,
+            due.node,
             StepPolicy(retry=compensation.retry),
             lambda result: None,
             without_pool(call),
             state,
-            {"configurable": {}, "metadata": {"langgraph_node": due.node}},
+            {"configurable": {}, "metadata": {}},
         )
         self._due = due
 

@@ -31,6 +31,7 @@ from durajob.engine import signals
 from durajob.engine.compensate import unwind
 from durajob.engine.crashes import Guard
 from durajob.engine.graph import Check
+from durajob.engine.guests import builder_of
 from durajob.engine.isolation.workers import Workers
 from durajob.engine.output import Output
 from durajob.engine.pool import SUBMIT, Drained, Pool
@@ -38,7 +39,15 @@ from durajob.engine.questions import Questions
 from durajob.engine.signals import Drain, before_abort
 from durajob.engine.step import Around, Run, StepRunnable, around, place_of
 from durajob.engine.waits import wakes_soon
-from durajob.errors import Busy, CrashLoop, InternalError, OwnershipLost, StorageError, StoreError
+from durajob.errors import (
+    Busy,
+    CrashLoop,
+    DefinitionChanged,
+    InternalError,
+    OwnershipLost,
+    StorageError,
+    StoreError,
+)
 from durajob.events import Notice, Observer, ThreadClaimed, ThreadLeft
 from durajob.masking import Mask
 from durajob.model import AttemptStatus, StepError, ThreadStatus
@@ -54,6 +63,7 @@ from durajob.store.logs import GRAPH, MAX_SIZE, AttemptLog
 from durajob.store.questions import QuestionBook
 from durajob.store.saver import Progress, Saver
 from durajob.targets import Loaded
+from durajob.targets.nested import key_of
 
 _BEYOND_REPAIR = (StoreError, StorageError, OwnershipLost, InternalError, Busy)
 """Trouble of the store or the owner: nothing more can be written about the thread."""
@@ -276,9 +286,10 @@ def _finish(job: Job, run: Run, error: BaseException | None) -> Outcome:
     drained = isinstance(error, GraphDrained | Drained)
     if error is not None and not (drained and run.drain.requested):
         cause = _blame(run, error)
-        if cause.type != CrashLoop.__name__:
+        if cause.type not in (CrashLoop.__name__, DefinitionChanged.__name__):
             return _unwind(job, run, cause)
-        # What a process that died was doing is in doubt: a person decides what comes of it.
+        # What a process that died was doing is in doubt, and a step that the workflow has lost
+        # has not failed: a person decides what comes of it.
         run.ledger.finish("failed", error=cause)
         return Outcome(status=ThreadStatus.FAILED)
     if drained:
@@ -334,6 +345,7 @@ def _blame(run: Run, error: BaseException) -> StepError:
 
 def _compile(job: Job, run: Run) -> Pregel[Any, Any, Any, Any]:
     saver = Saver(job.door, run.ledger, run.progress)
+    policies = job.loaded.policies
 
     def step(
         path: Sequence[str], node: Runnable[Any, Any], policy: StepPolicy, check: Check
@@ -343,16 +355,19 @@ def _compile(job: Job, run: Run) -> Pregel[Any, Any, Any, Any]:
     def inner(
         path: Sequence[str], node: Pregel[Any, Any, Any, Any], names: frozenset[str]
     ) -> Runnable[Any, Any]:
-        builder = graphs.builder_of(path[-1], node)
-        wrapped = graphs.wrap(builder, policies={}, step=step, inner=inner, outer=names, path=path)
+        builder = builder_of(key_of(path), node)
+        wrapped = graphs.wrap(
+            builder, policies=policies, step=step, inner=inner, outer=names, path=path
+        )
         return _Subgraph(path[-1], wrapped.compile(name=node.name), run, job.concurrency)
 
-    wrapped = graphs.wrap(job.loaded.builder, policies=job.loaded.policies, step=step, inner=inner)
+    wrapped = graphs.wrap(job.loaded.builder, policies=policies, step=step, inner=inner)
     compiled = wrapped.compile(checkpointer=saver)
     run.serde = compiled.checkpointer.serde  # type: ignore[union-attr] # the saver given above
     run.handles_errors = bool(compiled.node_error_handler_map)
     entries = graphs.entry_steps(job.loaded.builder)
     run.progress.pending = partial(graphs.pending_steps, compiled, entries)
+    run.progress.check_inner = partial(graphs.refuse_steps_that_are_gone, job.loaded.builder)
     run.progress.delta_channels = graphs.delta_channels(compiled)
     return compiled
 

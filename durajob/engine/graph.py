@@ -20,27 +20,30 @@ from langgraph.channels import DeltaChannel
 from langgraph.graph import END, START, StateGraph
 from langgraph.pregel import Pregel
 from langgraph.types import Command, Send
-from langgraph.types import RetryPolicy as LangGraphRetry
 
-from durajob.errors import TargetError, UnknownNextStep, UnusableResult
-from durajob.policies import RetryPolicy, StepPolicy
+from durajob.engine.guests import refuse_what_is_not_kept, taken_over
+from durajob.errors import DefinitionChanged, TargetError, UnknownNextStep, UnusableResult
+from durajob.policies import StepPolicy
 from durajob.store.saver import Pending
+from durajob.targets.nested import Path, inner_builder, key_of
 
 _TASKS = "__pregel_tasks"
+_TO = "branch:to:"  # how LangGraph calls the channels that trigger a step
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 Check = Callable[[Any], None]
 """Raises when a step's result may not stand; called before the step counts as finished."""
-Path = Sequence[str]
-"""The names of the subgraphs around a node, and its own."""
 MakeStep = Callable[[Path, Runnable[Any, Any], StepPolicy, Check], Runnable[Any, Any]]
 MakeInner = Callable[[Path, Pregel[Any, Any, Any, Any], frozenset[str]], Runnable[Any, Any]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shape:
-    """What must not change under an unfinished thread: steps, edges, state; not code."""
+    """What must not change under an unfinished thread: steps, edges, state; not code.
+
+    ``inside`` is there where the graph has subgraphs: their steps and edges.
+    """
 
     parts: Mapping[str, Any]
     entries: Pending  # the steps that a fresh thread begins with
@@ -56,7 +59,7 @@ class Shape:
         """What changed since ``before``, in words."""
         told = []
         for part, now in self.parts.items():
-            past = before.get(part, [])
+            past = before.get(part, now)  # what was not kept then is not compared
             gone = [_word(item) for item in past if item not in now]
             new = [_word(item) for item in now if item not in past]
             if gone or new:
@@ -78,17 +81,33 @@ def describe(builder: StateGraph[Any, Any, Any, Any], policies: Mapping[str, Ste
     except ValueError as error:
         raise TargetError(f"the graph is not whole: {error}") from error
     refuse_what_is_not_kept(builder, policies)
+    parts = {
+        "steps": sorted(builder.nodes),
+        "edges": _edges(builder),
+        "state": sorted(f"{name}: {_channel(one)}" for name, one in builder.channels.items()),
+    }
+    if has_subgraphs(builder):
+        parts["inside"] = list(_inside(builder))
+    return Shape(parts=parts, entries=entry_steps(builder), total=_total(builder))
+
+
+def _edges(builder: StateGraph[Any, Any, Any, Any]) -> list[list[Any]]:
     edges: list[list[Any]] = [[start, end] for start, end in builder.edges]
     edges += [[list(starts), end] for starts, end in builder.waiting_edges]
     for start, branches in builder.branches.items():
         for name, branch in branches.items():
             edges.append([start, name, sorted((branch.ends or {}).values())])
-    parts = {
-        "steps": sorted(builder.nodes),
-        "edges": sorted(edges, key=json.dumps),
-        "state": sorted(f"{name}: {_channel(one)}" for name, one in builder.channels.items()),
-    }
-    return Shape(parts=parts, entries=entry_steps(builder), total=_total(builder))
+    return sorted(edges, key=json.dumps)
+
+
+def _inside(builder: StateGraph[Any, Any, Any, Any], path: Path = ()) -> Iterator[str]:
+    for name, spec in sorted(builder.nodes.items()):
+        inner = inner_builder(spec.runnable)
+        if inner is not None:
+            where = key_of((*path, name))
+            yield from (f"{where}/{step}" for step in sorted(inner.nodes))
+            yield from (f"{where}/{_word(edge)}" for edge in _edges(inner))
+            yield from _inside(inner, (*path, name))
 
 
 def entry_steps(builder: StateGraph[Any, Any, Any, Any]) -> Pending:
@@ -114,17 +133,13 @@ def wrap(
     names = frozenset(builder.nodes)
     check = partial(_check_result, names=names, outer=outer, is_root="__root__" in builder.channels)
     wrapped.nodes = {}
-    refuse_what_is_not_kept(builder, policies)
     for name, spec in builder.nodes.items():
-        policy = policies.get(name, StepPolicy())
-        if policy.retry is None and (own := spec.retry_policy or _default_retry(builder)):
-            policy = replace(policy, retry=_adopt(own))
-        policy = _with_timeout(name, policy, spec.timeout or builder._node_defaults.timeout)
         node = spec.runnable
         if isinstance(node, Pregel):
             runnable = inner((*path, name), node, names)
         else:
             # add_node has made a Runnable of whatever it was given.
+            policy = taken_over((*path, name), builder, policies)
             runnable = step((*path, name), cast("Runnable[Any, Any]", node), policy, check)
         wrapped.nodes[name] = replace(
             spec, runnable=runnable, retry_policy=None, cache_policy=None, timeout=None
@@ -141,75 +156,6 @@ def wrap(
 def has_subgraphs(builder: StateGraph[Any, Any, Any, Any]) -> bool:
     """Whether some of its nodes are graphs."""
     return any(isinstance(spec.runnable, Pregel) for spec in builder.nodes.values())
-
-
-def refuse_what_is_not_kept(
-    builder: StateGraph[Any, Any, Any, Any], policies: Mapping[str, StepPolicy]
-) -> None:
-    """Refuse what a graph asks for and durajob would leave out, in its subgraphs, too.
-
-    Raises:
-        TargetError: before a thread is admitted.
-    """
-    for name, spec in builder.nodes.items():
-        policy = policies.get(name, StepPolicy())
-        timeout = spec.timeout or builder._node_defaults.timeout
-        if not isinstance(spec.runnable, Pregel):
-            _with_timeout(name, policy, timeout)
-            continue
-        if policy.lock is not None or policy.delay is not None:
-            raise TargetError(
-                f"step {name!r} is a subgraph, which takes no lock and no delay",
-                hint="put them on the steps inside it",
-            )
-        if policy.compensate is not None:
-            raise TargetError(
-                f"step {name!r} is a subgraph, which durajob compensates neither as a whole "
-                "nor step by step",
-                hint="put the steps that are to be undone into the graph itself",
-            )
-        if spec.retry_policy or policy.retry is not None:
-            raise TargetError(
-                f"step {name!r} is a subgraph, and would be retried as a whole",
-                hint="put the retry on the steps inside it",
-            )
-        if policy.max_crashes is not None:
-            raise TargetError(
-                f"step {name!r} is a subgraph, and max_crashes is counted for the steps inside it",
-                hint="set max_crashes for the whole workflow",
-            )
-        if timeout or policy.isolate or policy.timeout or policy.idle_timeout:
-            raise TargetError(
-                f"step {name!r} is a subgraph, and would be timed or isolated as a whole",
-                hint="put timeout, idle_timeout and isolate on the steps inside it",
-            )
-        refuse_what_is_not_kept(builder_of(name, spec.runnable), {})
-
-
-def builder_of(name: str, node: Pregel[Any, Any, Any, Any]) -> StateGraph[Any, Any, Any, Any]:
-    """The builder of a compiled subgraph.
-
-    Raises:
-        TargetError: when it has none, or was compiled with what durajob does not take over.
-    """
-    builder = getattr(node, "builder", None)
-    if not isinstance(builder, StateGraph):
-        raise TargetError(
-            f"step {name!r} is a {type(node).__name__}, which durajob cannot make durable",
-            hint="use a StateGraph as the subgraph, or call it inside a function",
-        )
-    if getattr(node, "interrupt_before_nodes", ()) or getattr(node, "interrupt_after_nodes", ()):
-        raise TargetError(
-            f"the subgraph {name!r} was compiled with interrupt_before or interrupt_after, "
-            "which look like a crash",
-            hint="leave them out of compile() and call interrupt() inside the step",
-        )
-    if node.checkpointer is not None:
-        raise TargetError(
-            f"the subgraph {name!r} was compiled with a checkpointer of its own",
-            hint="compile it without: durajob keeps its steps with those of the thread",
-        )
-    return builder
 
 
 def delta_channels(graph: Pregel[Any, Any, Any, Any]) -> frozenset[str]:
@@ -255,6 +201,35 @@ def pending_steps(
                 pending.append((name, None))
                 break
     return pending
+
+
+def refuse_steps_that_are_gone(
+    builder: StateGraph[Any, Any, Any, Any], ns: str, checkpoint: Mapping[str, Any]
+) -> None:
+    """Refuse to go on in a subgraph that no longer has what comes next in it.
+
+    LangGraph would leave it out in silence, and the subgraph would seem to have finished.
+
+    Raises:
+        DefinitionChanged: which names the steps.
+    """
+    path = [part.partition(":")[0] for part in ns.split("|")]
+    inner: StateGraph[Any, Any, Any, Any] | None = builder
+    for name in path:
+        spec = None if inner is None else inner.nodes.get(name)
+        inner = None if spec is None else inner_builder(spec.runnable)
+    if inner is None:
+        return  # a graph that a function calls, which is part of that step
+    values = checkpoint["channel_values"]
+    names = [name.removeprefix(_TO) for name in values if name.startswith(_TO)]
+    names += [send.node for send in values.get(_TASKS) or ()]
+    gone = sorted({key_of((*path, name)) for name in names if name not in inner.nodes})
+    if gone:
+        raise DefinitionChanged(
+            f"the thread is to go on with {', '.join(map(repr, gone))}, "
+            "which the workflow no longer has",
+            hint="give the workflow that step again, or start a new thread",
+        )
 
 
 class _CheckedRouter(Runnable[Any, Any]):
@@ -370,51 +345,8 @@ def _total(builder: StateGraph[Any, Any, Any, Any]) -> int | None:
     return order
 
 
-def _default_retry(builder: StateGraph[Any, Any, Any, Any]) -> Any:
-    return builder._node_defaults.retry_policy
-
-
 def _without_policies(defaults: Any) -> Any:
     return replace(defaults, retry_policy=None, cache_policy=None, timeout=None)
-
-
-def _adopt(own: Any) -> RetryPolicy:
-    """LangGraph's retry policy in durajob's terms; of several, the first that matches."""
-    policies = (own,) if isinstance(own, LangGraphRetry) else tuple(own)  # itself a tuple
-    first = policies[0]
-    return RetryPolicy(
-        attempts=first.max_attempts,
-        wait=first.initial_interval,
-        factor=first.backoff_factor,
-        max_wait=first.max_interval,
-        jitter=first.jitter,
-        on=tuple(partial(_matches, policy) for policy in policies),
-    )
-
-
-def _matches(policy: Any, error: BaseException) -> bool:
-    on = policy.retry_on
-    if isinstance(on, type):
-        return isinstance(error, on)
-    if isinstance(on, list | tuple):
-        return isinstance(error, tuple(on))
-    return bool(on(error))
-
-
-def _with_timeout(name: str, policy: StepPolicy, own: Any) -> StepPolicy:
-    """The policy with what a node's own LangGraph timeout says, where the policy is silent."""
-    if own is None:
-        return policy
-    if own.idle_timeout is not None and policy.idle_timeout is None:
-        if own.refresh_on != "heartbeat":
-            raise TargetError(
-                f"step {name!r} has a LangGraph idle_timeout that LangGraph's own events refresh",
-                hint='say TimeoutPolicy(..., refresh_on="heartbeat") and call heartbeat()',
-            )
-        policy = replace(policy, idle_timeout=own.idle_timeout)
-    if own.run_timeout is not None and policy.timeout is None:
-        policy = replace(policy, timeout=own.run_timeout)
-    return policy
 
 
 def _channel(channel: Any) -> str:

@@ -7,8 +7,6 @@ the step is called again on resume, and the ledger answers without running it.
 
 from __future__ import annotations
 
-import itertools
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import ContextVar
@@ -19,30 +17,27 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.errors import GraphBubbleUp
 
 from durajob import clock
+from durajob.engine.context import AttemptContext
 from durajob.engine.crashes import Guard, told
-from durajob.engine.effects import Effects
 from durajob.engine.graph import Check
 from durajob.engine.isolation.bounded import bounded
 from durajob.engine.isolation.failure import trace_of
 from durajob.engine.isolation.workers import CutOff, Workers
 from durajob.engine.output import Output
-from durajob.engine.pipes import Pipe
 from durajob.engine.pool import Drained, without_pool
 from durajob.engine.questions import Questions
 from durajob.engine.shortcuts import spare
 from durajob.engine.signals import Drain
 from durajob.engine.values import to_store
-from durajob.engine.waits import Waits, fall_asleep, leave_graph, take_turn
+from durajob.engine.waits import fall_asleep, leave_graph, take_turn
 from durajob.errors import CrashLoop, DurajobError, StepFault
 from durajob.events import (
     Observer,
     StepFailed,
     StepFinished,
-    StepPrinted,
-    StepProgressed,
     StepStarted,
 )
-from durajob.model import AttemptStatus, StepError, StepProgress
+from durajob.model import AttemptStatus, StepError
 from durajob.policies import StepPolicy
 from durajob.steps.context import CommandRoom, Leave, Unanswered, current
 from durajob.steps.limits import StepTimeout
@@ -50,12 +45,10 @@ from durajob.steps.lock import LockTimeout
 from durajob.steps.retry import plan, run_with_retries
 from durajob.store.effects import EffectBook
 from durajob.store.ledger import Attempt, Ledger, Place, Undo
-from durajob.store.logs import AttemptLog, log_path
 from durajob.store.saver import Progress
+from durajob.targets.nested import key_of
 
 _PULL = "__pregel_pull"
-_SHOW_EVERY = 0.1  # seconds between two progress events of one attempt
-_STORE_EVERY = 1.0  # seconds between two stored ones
 _LOOK_EVERY = 0.5  # seconds between two looks at the other steps, during a backoff
 
 
@@ -115,6 +108,7 @@ class StepRunnable(Runnable[Any, Any]):
     ) -> None:
         """``path`` names the subgraphs that the node is in, and the node."""
         self._name = path[-1]
+        self._node = key_of(path)
         self._policy = policy
         self._check = check
         self._run = run
@@ -133,7 +127,9 @@ class StepRunnable(Runnable[Any, Any]):
             raise run.questions.leave(place)
         if run.guard is not None:
             self._refuse_crash_loop(run.guard, place)
-        attempts = Attempts(run, place, self._policy, self._check, self._call, input, config)
+        attempts = Attempts(
+            run, place, self._node, self._policy, self._check, self._call, input, config
+        )
         if self._policy.delay is not None:
             attempts.delay(self._policy.delay)
         return attempts.run_all()
@@ -154,15 +150,18 @@ class Attempts:
         self,
         run: Run,
         place: Place,
+        node: str,
         policy: StepPolicy,
         check: Check,
         call: Callable[[Any, RunnableConfig], Any],
         state: Any,
         config: RunnableConfig,
     ) -> None:
+        """``node`` is the step as policies name it: with the subgraphs that it is in."""
         self.retry_in: float | None = None
         self._shared = run
         self._place = place
+        self._node = node
         self._policy = policy
         self._check = check
         self._call = call
@@ -210,7 +209,7 @@ class Attempts:
                 raise Drained()
             refusal = None if self._policy.lock is None else self._take_lock(held)
             attempt = run.ledger.begin(place, self._most())
-            context = _Context(run, attempt, self._policy)
+            context = AttemptContext(run, attempt, self._policy)
             token = current.set(context)
             self._announce(attempt)
             try:
@@ -284,7 +283,7 @@ class Attempts:
         state = to_store(
             self._shared.serde, f"step {self._place.step}", self._state, did="was given"
         )
-        return Undo(node=self._config["metadata"]["langgraph_node"], state=state)
+        return Undo(node=self._node, state=state)
 
     def _commit(self, attempt: Attempt, stored: tuple[str, bytes], undo: Undo | None) -> float:
         return self._shared.ledger.succeed(attempt, *stored, undo=undo)
@@ -301,7 +300,7 @@ class Attempts:
             )
         )
 
-    def _fail(self, attempt: Attempt, context: _Context, error: BaseException) -> None:
+    def _fail(self, attempt: Attempt, context: AttemptContext, error: BaseException) -> None:
         run, place = self._shared, self._place
         if isinstance(error, DurajobError) and not isinstance(error, StepFault):
             return  # the store's own trouble is not the step's
@@ -336,124 +335,6 @@ class Attempts:
                 error=told,
                 retry_in=retry_in,
             )
-        )
-
-
-class _Context(Waits):
-    """What the helpers in ``durajob.steps`` see of a running attempt."""
-
-    def __init__(self, run: Run, attempt: Attempt, policy: StepPolicy) -> None:
-        super().__init__(run, attempt.place, policy)
-        self.thread = run.thread
-        self.step = attempt.place.step
-        self.attempt = attempt.number
-        self._effects = Effects(run.effects, run.questions, attempt, run.serde)
-        self._approvals = itertools.count(1)
-        self.beaten = clock.monotonic()
-        self._run = run
-        self._attempt = attempt
-        self._shown = self._stored = 0.0
-        self._mutex = threading.Lock()
-        self._log: AttemptLog | None = None
-        self._pipe: Pipe | None = None
-        run.output.begin(self)
-
-    @property
-    def log(self) -> AttemptLog:
-        """The log of this attempt."""
-        with self._mutex:
-            if self._log is None:
-                attempt, output = self._attempt, self._run.output
-                self._log = AttemptLog(
-                    log_path(output.folder, self.step, attempt.visit, attempt.number),
-                    mask=output.mask,
-                    max_size=output.max_size,
-                    show=self._show,
-                )
-            return self._log
-
-    def beat(self) -> None:
-        self.beaten = clock.monotonic()
-
-    def report(self, progress: StepProgress, /) -> None:
-        if progress.note is not None:
-            progress = progress._replace(note=self._run.output.masked(progress.note))
-        now = self.beaten = clock.monotonic()
-        last = progress.total is not None and progress.done >= progress.total
-        if last or now - self._shown >= _SHOW_EVERY:
-            self._shown = now
-            self._run.observer.notify(
-                StepProgressed(
-                    thread=self.thread,
-                    at=clock.now(),
-                    step=self.step,
-                    visit=self._attempt.visit,
-                    progress=progress,
-                )
-            )
-        if now - self._stored >= _STORE_EVERY:
-            self._stored = now
-            self._run.ledger.set_progress(self._attempt, progress)
-
-    def print(self, text: str, stream: str = "out", /) -> None:
-        self.log.write(text, stream)
-
-    def descriptor(self) -> int | None:
-        log = self.log
-        with self._mutex:
-            if self._pipe is None:
-                self._pipe = self._run.output.open_pipe(log)
-            return self._pipe.writing
-
-    def last_lines(self) -> list[str]:
-        if self._pipe is not None:
-            self._pipe.drain()
-        return self.log.last_lines()
-
-    def command_room(self) -> CommandRoom:
-        return self._run.room
-
-    def effect_key(self, name: str, /) -> str:
-        return self._effects.key(name)
-
-    def begin_effect(self, name: str, in_doubt: str, /) -> tuple[bool, str, Any]:
-        return self._effects.begin(name, in_doubt)
-
-    def finish_effect(self, name: str, result: Any, /) -> Any:
-        return self._effects.finish(name, result)
-
-    def fail_effect(self, name: str, /) -> None:
-        self._effects.fail(name)
-
-    def ask(
-        self,
-        prompt: Any,
-        schema: dict[str, Any] | None,
-        expires: float | None,
-        on_expiry: dict[str, Any] | None,
-        /,
-    ) -> Any:
-        return self._run.questions.ask(
-            self._attempt.place,
-            f"approval:{next(self._approvals)}",
-            prompt,
-            schema=schema,
-            expires=expires,
-            on_expiry=on_expiry,
-        )
-
-    def close(self) -> None:
-        """The attempt has ended."""
-        self.end()
-        self._run.output.end(self)
-        if self._pipe is not None:
-            self._run.output.close_pipe(self._pipe)
-        if self._log is not None:
-            self._log.close()
-
-    def _show(self, line: str) -> None:
-        self._run.observer.notify(
-            StepPrinted(thread=self.thread, at=clock.now(), step=self.step, line=line)
         )
 
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Iterator, Sized
+from typing import TypeVar
 
+from durajob import clock
 from durajob.model import StepProgress
 from durajob.steps.context import current
+
+T = TypeVar("T")
+
+_TURNS_APART = 0.02  # seconds; a sign of life for all but the shortest idle timeout
 
 
 def progress(done: float, total: float | None = None, note: str | None = None) -> None:
@@ -22,9 +29,57 @@ def progress(done: float, total: float | None = None, note: str | None = None) -
     Raises:
         ValueError: when a number is negative or not finite.
     """
-    for name, value in (("done", done), ("total", total)):
-        if value is not None and not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"progress: {name} is {value}, it must be 0 or more")
+    _check("done", done)
+    _check("total", total)
     context = current.get()
     if context is not None:
-        context.report(StepProgress(done=done, total=total, note=note))
+        how_far = (_number(done), None if total is None else _number(total))
+        context.report(StepProgress(*how_far, None if note is None else str(note)))
+
+
+def track(
+    items: Iterable[T],
+    total: float | None = None,
+    note: str | Callable[[T], str] | None = None,
+) -> Iterator[T]:
+    """The items, one by one; how many of them are done is said as the step's progress.
+
+    An item is done when the next one is asked for. Cheap enough for loops of millions of
+    turns. Outside of a running step the items are given, and nothing else is done.
+
+    Args:
+        items: what the loop goes over; it is not read ahead.
+        total: how many there are; unless said, ``len(items)`` where that is known.
+        note: a text about what is being done, or a function that tells it of the item.
+
+    Raises:
+        ValueError: when ``total`` is negative or not finite.
+    """
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    _check("total", total)
+    return _tracked(items, total, note)
+
+
+def _tracked(
+    items: Iterable[T], total: float | None, note: str | Callable[[T], str] | None
+) -> Iterator[T]:
+    done, told = 0, -math.inf
+    for item in items:
+        now = clock.monotonic()
+        if now - told >= _TURNS_APART:
+            told = now
+            progress(done, total, note(item) if callable(note) else note)
+        yield item
+        done += 1
+    progress(done, total)
+
+
+def _check(name: str, value: float | None) -> None:
+    if value is not None and not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"progress: {name} is {value}, it must be 0 or more")
+
+
+def _number(value: float) -> float:
+    # What counts like a number need not be one that JSON can hold: numpy's, a Decimal.
+    return value if type(value) in (int, float) else float(value)

@@ -42,6 +42,7 @@ class Progress:
         self.pointer = pointer
         self.in_ledger: set[str] = set()  # ids of tasks whose results the ledger holds
         self.pending: Callable[[Checkpoint], Pending] = lambda checkpoint: ()
+        self.check_inner: Callable[[str, Checkpoint], None] = lambda ns, checkpoint: None
         self.delta_channels: frozenset[str] = frozenset()
 
     def is_needed(self, writes: Sequence[tuple[str, Any]], task_id: str) -> bool:
@@ -113,6 +114,8 @@ class Saver(SqliteSaver):
             self._check(*map(str, (configurable["thread_id"], ns, latest)))
             found = super().get_tuple(config)
             assert found is not None, "it was just looked at"
+            if ns != "":
+                self.progress.check_inner(ns, found.checkpoint)
             inner = {
                 "thread_id": configurable["thread_id"],
                 "checkpoint_ns": ns,

@@ -15,6 +15,7 @@ from durajob.errors import ConfigError, TargetError
 from durajob.policies import Compensation, RetryPolicy, StepPolicy
 from durajob.registry import Definition
 from durajob.targets.imports import contained, import_target, users
+from durajob.targets.nested import every_step, key_of
 from durajob.workflow.compensation import check_arguments
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def _graph(
 ) -> tuple[StateGraph[Any], Mapping[str, StepPolicy]]:
     from langgraph.graph import StateGraph
     from langgraph.graph.state import CompiledStateGraph
+    from langgraph.pregel import Pregel
 
     from durajob.workflow import Workflow
 
@@ -86,6 +88,12 @@ def _graph(
         found.close()  # or Python warns that nobody awaited it
         raise TargetError(
             f"{target}: it is an async function", hint="make it a plain function, or name a graph"
+        )
+    if isinstance(found, Pregel):
+        raise TargetError(
+            f"{target}: {what} is LangGraph's functional API (@entrypoint), whose tasks durajob "
+            "cannot make durable",
+            hint="make its tasks the steps of a StateGraph or a Workflow; or call it inside a step",
         )
     if returned or isinstance(found, type) or not callable(found):
         raise TargetError(
@@ -153,13 +161,14 @@ def _overlaid(
 ) -> dict[str, StepPolicy]:
     """The workflow's own policies, and over them, field by field, those of workflows.toml."""
     policies = dict(own)
+    names = [key_of(path) for path in every_step(builder)] if definition.policies else []
     for step, policy in definition.policies.items():
-        if step not in builder.nodes:
-            near = nearest(step, builder.nodes)
+        if step not in names:
+            near = nearest(step, names)
             raise ConfigError(
                 f"{definition.source}: workflows.{definition.name}.steps.{step}: "
                 f"the workflow has no step {step!r}",
-                hint=f"did you mean {near!r}?" if near else f"it has {', '.join(builder.nodes)}",
+                hint=f"did you mean {near!r}?" if near else f"it has {', '.join(names)}",
             )
         said = {
             each.name: value

@@ -6,14 +6,16 @@ when ``graph()`` is called. A policy gets its keyword on ``step`` and ``map`` wh
 keeps it.
 """
 
-from durajob.workflow.builder import MapFunction, StepFunction, StepRef, Workflow
+from durajob.workflow.builder import Workflow
 from durajob.workflow.compensation import Compensate, CompensationFunction
+from durajob.workflow.declared import Included, MapFunction, StepFunction, StepRef
 from durajob.workflow.options import Lock
 from durajob.workflow.retry import Retry
 
 __all__ = [
     "Compensate",
     "CompensationFunction",
+    "Included",
     "Lock",
     "MapFunction",
     "Retry",

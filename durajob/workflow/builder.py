@@ -1,11 +1,11 @@
-"""``Workflow``: what a user declares, kept as plain records and checked as far as it goes."""
+"""``Workflow``: what a user declares, checked as far as it goes."""
 
 from __future__ import annotations
 
 import inspect
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
@@ -13,65 +13,28 @@ from durajob.errors import ConfigError
 from durajob.model import is_thread_id
 from durajob.policies import StepPolicy
 from durajob.workflow.compensation import Compensate, CompensationFunction, parse_compensation
+from durajob.workflow.declared import (
+    BEFORE,
+    Before,
+    Choice,
+    Declared,
+    Included,
+    Mapped,
+    StepFunction,
+    StepRef,
+)
+from durajob.workflow.nesting import check_included, name_of, policies_of
 from durajob.workflow.options import Limit, Lock, Timeout, parse_policy
 from durajob.workflow.retry import Retry
 
 if TYPE_CHECKING:
     from langgraph.graph import StateGraph
 
-StepFunction = Callable[..., Any]
-"""A LangGraph node: takes the state, returns the state's changes as a dict, or None."""
-MapFunction = Callable[..., Any]
-"""Takes one item (and the shared values, when ``share`` names any), returns its result."""
-StepRef = StepFunction | str
-"""A step that was declared before, by its function or its name."""
-
 S = TypeVar("S")
 F = TypeVar("F", bound=StepFunction)
 
 NAME_RULE = "a step's name is letters, digits, _ - and . of ASCII, up to 100, no digit first"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
-
-
-class _Before:
-    """The default of ``after``: the step that was declared before this one."""
-
-    def __repr__(self) -> str:
-        return "the step declared before"
-
-
-_BEFORE: Final = _Before()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mapped:
-    """What makes a step a fan-out."""
-
-    over: str
-    collect: str | None
-    share: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Declared:
-    """A step as declared; references are as the user gave them and are looked up later."""
-
-    name: str
-    function: StepFunction
-    after: StepRef | Sequence[StepRef] | _Before | None
-    after_any: Sequence[StepRef]
-    previous: str | None  # the step declared before this one
-    policy: StepPolicy
-    mapped: Mapped | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """A branch as declared."""
-
-    after: StepRef
-    choose: Callable[..., Hashable]
-    to: Mapping[Hashable, StepRef | None]
 
 
 class Workflow(Generic[S]):
@@ -118,7 +81,7 @@ class Workflow(Generic[S]):
         function: None = None,
         /,
         *,
-        after: StepRef | Sequence[StepRef] | _Before | None = ...,
+        after: StepRef | Sequence[StepRef] | Before | None = ...,
         after_any: Sequence[StepRef] = ...,
         name: str | None = ...,
         retry: Retry | None = ...,
@@ -136,7 +99,7 @@ class Workflow(Generic[S]):
         function: F | None = None,
         /,
         *,
-        after: StepRef | Sequence[StepRef] | _Before | None = _BEFORE,
+        after: StepRef | Sequence[StepRef] | Before | None = BEFORE,
         after_any: Sequence[StepRef] = (),
         name: str | None = None,
         retry: Retry | None = None,
@@ -195,7 +158,7 @@ class Workflow(Generic[S]):
         over: str,
         collect: str | None = None,
         share: Sequence[str] = (),
-        after: StepRef | _Before | None = _BEFORE,
+        after: StepRef | Before | None = BEFORE,
         name: str | None = None,
         retry: Retry | None = None,
         max_crashes: int | None = None,
@@ -230,7 +193,7 @@ class Workflow(Generic[S]):
             idle_timeout: as for a step, of each branch.
             isolate: as for a step.
         """
-        if not isinstance(after, (str, _Before)) and isinstance(after, Sequence):
+        if not isinstance(after, (str, Before)) and isinstance(after, Sequence):
             raise ConfigError(
                 f"workflow {self.name!r}: a map follows one step, not several",
                 hint="join them in a step of its own and map after that",
@@ -251,6 +214,30 @@ class Workflow(Generic[S]):
             return self._declare(function, name, after, (), policies, mapped)
 
         return declare
+
+    def include(
+        self,
+        other: Included,
+        /,
+        *,
+        name: str | None = None,
+        after: StepRef | Sequence[StepRef] | Before | None = BEFORE,
+        after_any: Sequence[StepRef] = (),
+    ) -> None:
+        """Declare a step that is a workflow or a LangGraph graph: its steps are durable each.
+
+        It is handed the keys of the state that both have, and those come back. The policies
+        of its steps hold as they are; the step has none as a whole.
+
+        Args:
+            other: a Workflow, or a StateGraph, compiled or not.
+            name: unless said, the workflow's name; a graph needs one.
+            after: as for a step; ``other`` itself may then be named in ``after`` of others.
+            after_any: as for a step.
+        """
+        check_included(other, self)
+        name = name_of(other, self) if name is None else name
+        self._add(other, name, after, after_any, StepPolicy(), included=True)
 
     def branch(
         self,
@@ -276,10 +263,14 @@ class Workflow(Generic[S]):
 
     @property
     def policies(self) -> Mapping[str, StepPolicy]:
-        """The policy of each step that has one, by the step's name."""
-        return MappingProxyType(
-            {step.name: step.policy for step in self._steps.values() if step.policy != StepPolicy()}
-        )
+        """The policy of each step that has one, by its name; inside another, ``outer/inner``."""
+        policies: dict[str, StepPolicy] = {}
+        for step in self._steps.values():
+            if step.policy != StepPolicy():
+                policies[step.name] = step.policy
+            if step.included:
+                policies |= policies_of(step.name, step.function)
+        return MappingProxyType(policies)
 
     def graph(self) -> StateGraph[Any]:
         """A new plain LangGraph builder of this workflow; the policies are not in it.
@@ -296,7 +287,7 @@ class Workflow(Generic[S]):
         self,
         function: F,
         name: str | None,
-        after: StepRef | Sequence[StepRef] | _Before | None,
+        after: StepRef | Sequence[StepRef] | Before | None,
         after_any: Sequence[StepRef],
         policies: Mapping[str, Any],
         mapped: Mapped | None,
@@ -304,19 +295,11 @@ class Workflow(Generic[S]):
         if not callable(function):
             raise ConfigError(
                 f"workflow {self.name!r}: {function!r} is no function",
-                hint="write @wf.step above a function, or @wf.step(after=...)",
+                hint="write @wf.step above a function, or @wf.step(after=...); "
+                "a workflow or a graph becomes a step by wf.include(...)",
             )
-        name = name or getattr(function, "__name__", "")
+        name = str(name or getattr(function, "__name__", ""))
         where = f"workflow {self.name!r}, step {name!r}"
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise ConfigError(f"{where}: {NAME_RULE}", hint="give it one: @wf.step(name=...)")
-        if name in self._steps:
-            raise ConfigError(
-                f"workflow {self.name!r} has two steps {name!r}",
-                hint="give one of them another name: @wf.step(name=...)",
-            )
-        if isinstance(after_any, str) or not isinstance(after_any, Sequence):
-            raise ConfigError(f"{where}: after_any is {after_any!r}, not a list of steps")
         if mapped is not None:
             _check_arity(function, 2 if mapped.share else 1, where)
         compensate, compensation = policies["compensate"], None
@@ -325,16 +308,41 @@ class Workflow(Generic[S]):
             compensation = parse_compensation(compensate, arguments=arguments, where=where)
             if mapped is not None:
                 compensation = replace(compensation, run=_of_branch(compensation.run, mapped))
+        policy = replace(parse_policy(policies, where=where), compensate=compensation)
+        self._add(function, name, after, after_any, policy, mapped)
+        return function
+
+    def _add(
+        self,
+        function: Any,
+        name: str,
+        after: StepRef | Sequence[StepRef] | Before | None,
+        after_any: Sequence[StepRef],
+        policy: StepPolicy,
+        mapped: Mapped | None = None,
+        *,
+        included: bool = False,
+    ) -> None:
+        where = f"workflow {self.name!r}, step {name!r}"
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ConfigError(f"{where}: {NAME_RULE}", hint="give it one: name=...")
+        if name in self._steps:
+            raise ConfigError(
+                f"workflow {self.name!r} has two steps {name!r}",
+                hint="give one of them another name: name=...",
+            )
+        if isinstance(after_any, str) or not isinstance(after_any, Sequence):
+            raise ConfigError(f"{where}: after_any is {after_any!r}, not a list of steps")
         self._steps[name] = Declared(
             name=name,
             function=function,
-            after=None if after_any and isinstance(after, _Before) else after,
+            after=None if after_any and isinstance(after, Before) else after,
             after_any=tuple(after_any),
             previous=next(reversed(self._steps), None),
-            policy=replace(parse_policy(policies, where=where), compensate=compensation),
+            policy=policy,
             mapped=mapped,
+            included=included,
         )
-        return function
 
 
 def _of_branch(run: Any, mapped: Mapped) -> Callable[[Any, Any], Any]:

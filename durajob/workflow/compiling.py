@@ -10,10 +10,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from durajob.errors import ConfigError, StepFault, UnknownNextStep
-from durajob.workflow.builder import Choice, Declared, Mapped, StepFunction, StepRef, _Before
+from durajob.workflow.declared import Before, Choice, Declared, Mapped, StepFunction, StepRef
+from durajob.workflow.nesting import compiled
 from durajob.workflow.schema import schema_with_reducers, state_keys
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def compile_graph(
         {s.mapped.collect for s in steps.values() if s.mapped and s.mapped.collect},
         where=shape.where,
     )
-    return _build(shape, schema, steps)
+    return _build(shape, schema, steps, state_keys(state_schema, where=shape.where))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +216,11 @@ class _Finder:
                 if close
                 else "the steps are " + ", ".join(self._steps),
             )
-        found = [step.name for step in self._steps.values() if step.function == ref]
+        found = [
+            step.name
+            for step in self._steps.values()
+            if step.function is ref or step.function == ref
+        ]
         if len(found) == 1:
             return found[0]
         shown = getattr(ref, "__name__", repr(ref))
@@ -233,7 +238,7 @@ class _Finder:
         """The ways to reach ``step`` other than by a branch; [] among them makes it a root."""
         where = f"{self._where}, step {step.name!r}"
         ways = [[self(ref, where)] for ref in step.after_any]
-        if isinstance(step.after, _Before):
+        if isinstance(step.after, Before):
             if not chosen:
                 ways.append([] if step.previous is None else [step.previous])
         elif step.after is None:
@@ -241,25 +246,33 @@ class _Finder:
                 ways.append([])
         elif isinstance(step.after, (list, tuple)):
             ways.append(list(dict.fromkeys(self(ref, where) for ref in step.after)))
-        elif isinstance(step.after, str) or callable(step.after):
-            ways.append([self(step.after, where)])
+        elif isinstance(step.after, str) or callable(step.after) or self._is_included(step.after):
+            ways.append([self(cast("StepRef", step.after), where)])
         else:
             raise ConfigError(
                 f"{where}: after={step.after!r} is neither a step nor a list of steps"
             )
         return ways
 
+    def _is_included(self, ref: object) -> bool:
+        return any(step.included and step.function is ref for step in self._steps.values())
+
 
 class _Nothing(TypedDict):
     """What a branch of a map reads of the state: its own item comes with it."""
 
 
-def _build(shape: _Shape, schema: type[Any], steps: Mapping[str, Declared]) -> StateGraph[Any]:
+def _build(
+    shape: _Shape, schema: type[Any], steps: Mapping[str, Declared], keys: Sequence[str]
+) -> StateGraph[Any]:
     from langgraph.graph import START, StateGraph
 
     graph: StateGraph[Any] = StateGraph(schema)
     for step in steps.values():
-        if step.mapped is None:
+        if step.included:
+            where = f"{shape.where}, step {step.name!r}"
+            graph.add_node(step.name, compiled(where, keys, step.function))
+        elif step.mapped is None:
             graph.add_node(step.name, step.function)
         else:
             graph.add_node(

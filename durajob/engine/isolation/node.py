@@ -18,7 +18,7 @@ from langgraph._internal._scratchpad import PregelScratchpad
 from langgraph.graph import StateGraph
 from langgraph.runtime import Runtime
 
-from durajob.engine.graph import builder_of
+from durajob.engine.guests import builder_of
 from durajob.errors import StepFault
 
 Call = Callable[[Any, RunnableConfig], Any]
