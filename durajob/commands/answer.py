@@ -61,7 +61,7 @@ def answer(
     try:
         with Reader(settings.store.path) as reader:
             name = reader.resolve(thread)
-            row = reader.row(name)
+            row = reader.row(name, checked=True)
             asked = reader.questions(name)
     except NoStore as error:
         raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error

@@ -64,7 +64,7 @@ def cancel(
     try:
         with Reader(settings.store.path) as reader:
             name = reader.resolve(thread)
-            row = reader.row(name)
+            row = reader.row(name, checked=True)
     except NoStore as error:
         raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
     assert row is not None, "it was just resolved"

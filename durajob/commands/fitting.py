@@ -18,7 +18,10 @@ from durajob.config.settings import Settings, StoreLocation
 from durajob.errors import DurajobError
 
 _SECONDS = 60.0
-_KEPT = ("thread", "status", "started_at", "definition", "fingerprint", "shape", "next")
+_KEPT = (
+    *("id", "thread", "status", "started_at", "outcome", "cancel_epoch"),
+    *("definition", "fingerprint", "shape", "next"),
+)
 
 
 class Misfit(NamedTuple):

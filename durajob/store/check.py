@@ -106,8 +106,8 @@ def _rows(connection: Any, path: Path) -> Iterator[str]:
         yield from _checkpoints(connection)
         yield from _results(connection)
         yield from _effects(connection)
-        for kind, value in connection.execute("SELECT type, value FROM writes"):
-            yield from _value("a pending write", kind, value)
+        yield from _compensations(connection)
+        yield from _writes(connection)
     except (sqlite.Error, UnicodeError) as error:
         yield translate(error, str(path)).message
 
@@ -144,12 +144,30 @@ def _results(connection: Any) -> Iterator[str]:
             yield from _value(f"the result of {result[0]!r}", *result[1:3])
 
 
+def _writes(connection: Any) -> Iterator[str]:
+    for write in connection.execute(queries.ALL_WRITES):
+        try:
+            seals.check_writes([write])
+        except seals.Altered as error:
+            yield f"thread {write[0]!r}: {error}"
+        else:
+            yield from _value("a pending write", *write[7:9])
+
+
 def _effects(connection: Any) -> Iterator[str]:
     for row, place, *effect in connection.execute(queries.ALL_EFFECTS):
         try:
             seals.check_effects(row, place, [effect])
         except seals.Altered as error:
             yield f"thread in row {row}: {error}"
+
+
+def _compensations(connection: Any) -> Iterator[str]:
+    for compensation in connection.execute(queries.ALL_COMPENSATIONS):
+        try:
+            seals.check_compensations([compensation])
+        except seals.Altered as error:
+            yield f"thread in row {compensation[0]}: {error}"
 
 
 def _value(what: str, kind: Any, value: Any) -> Iterator[str]:

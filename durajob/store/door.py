@@ -21,7 +21,7 @@ from typing import Any
 from durajob import clock
 from durajob.errors import DurajobError, OwnershipLost, StorageError, StoreError
 from durajob.store import queries
-from durajob.store.driver import BUSY, LOCKED, primary_code, sqlite, translate
+from durajob.store.driver import BUSY, FAILURES, LOCKED, primary_code, sqlite, translate
 from durajob.store.locks import LockFile
 
 _LOG_BYTES = 4_000_000  # from where on the log is shortened
@@ -106,7 +106,7 @@ class Door:
             cursor = self._connection.cursor()
             try:
                 yield cursor
-            except sqlite.Error as error:
+            except FAILURES as error:
                 raise translate(error, self._path) from error
             finally:
                 cursor.close()
@@ -143,7 +143,7 @@ class Door:
                     self._fail([request], own)
 
     def _fail(self, batch: list[_Request], error: BaseException) -> None:
-        if isinstance(error, sqlite.Error):
+        if isinstance(error, FAILURES):
             error = translate(error, self._path)
         for request in batch:
             if not request.done:

@@ -55,6 +55,9 @@ def require_sound_library() -> None:
         )
 
 
+FAILURES = (sqlite.Error, UnicodeDecodeError)
+"""What statements raise: the names of columns come from the file, too, and may be no text."""
+
 _FULL = 13
 BUSY = 5
 LOCKED = 6
@@ -85,7 +88,7 @@ def translate(error: BaseException, path: str) -> DurajobError:
     if isinstance(error, OSError):
         return _translate_os(error, path)
     code, text = primary_code(error), str(error)
-    broken = text.startswith(_BROKEN)
+    broken = text.startswith(_BROKEN) or isinstance(error, UnicodeDecodeError)
     if code in (_CORRUPT, _NOTADB) or broken:
         return StoreDamaged(
             f"the store {path} is damaged or is not a durajob store: {text[:300]}",

@@ -16,8 +16,8 @@ from durajob.errors import (
     StoreWentBack,
     UnsafePermissions,
 )
-from durajob.store import schema
-from durajob.store.driver import require_sound_library, sqlite, translate
+from durajob.store import queries, schema
+from durajob.store.driver import FAILURES, require_sound_library, sqlite, translate
 from durajob.store.locks import LockFile
 
 BUSY_SECONDS = 120.0
@@ -82,7 +82,7 @@ def open_for_reading(path: Path, *, known_before: bool = False) -> Any:
             connection, lock = open_for_writing(path, create=False)
             lock.close()
         _check_counter(connection, path)
-    except (sqlite.Error, OSError) as error:
+    except (*FAILURES, OSError) as error:
         raise translate(error, str(path)) from error
     return connection
 
@@ -112,7 +112,7 @@ def open_for_writing(path: Path, *, create: bool) -> tuple[Any, LockFile]:
         except BaseException:
             lock.close()
             raise
-    except (sqlite.Error, OSError) as error:
+    except (*FAILURES, OSError) as error:
         raise translate(error, str(path)) from error
     return connection, lock
 
@@ -225,6 +225,7 @@ def _open_or_create(path: Path, lock: LockFile) -> Any:
         if not check_file(path):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             _sync_folder(path.parent)
+            lock.forget_commits()  # of a store that was here before
         connection = _connect(path, "mode=rw")
         _check_version(connection, path)
         connection.execute("PRAGMA synchronous = FULL")
@@ -301,14 +302,19 @@ def _check_counter(connection: Any, path: Path) -> None:
     never ahead of a store that is whole. It is read first: the store may move on between.
     """
     known = _known_commits(path)
-    values = dict(connection.execute("SELECT key, value FROM meta").fetchall())
-    store_id, commits = values.get("store_id"), values.get("commits")
+    store_id, commits = connection.execute(queries.IDENTITY).fetchone()
     if not isinstance(store_id, str) or not isinstance(commits, int):
         raise StoreDamaged(
             f"the store {path} does not say which one it is",
             hint="nothing was changed; put a copy of the store back",
         )
-    if known is not None and known[0] == store_id and known[1] > commits:
+    if known is not None and known[0] != store_id:
+        raise StoreDamaged(
+            f"the store {path} is not the one that its lock file belongs to",
+            hint="nothing was changed; if its -wal file is that of another store, put the right "
+            f"one back; if the store is meant, remove {lock_path(path)} while no job runs",
+        )
+    if known is not None and known[1] > commits:
         raise StoreWentBack(
             f"the store {path} is older than the work that was committed to it "
             f"(commit {commits}, last known {known[1]})",

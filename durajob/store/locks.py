@@ -2,8 +2,8 @@
 
 An owner holds the byte of its thread for as long as it drives it, and the kernel lets go
 at death, whatever the cause (Linux, ``F_OFD_SETLK``, fcntl(2)). Bytes beyond the file's end
-can be locked, so the file stays small. It also keeps the commit counter (``CommitCounter``
-in ``store.sqlite`` explains what for).
+can be locked, so the file stays small. It also keeps the commit counter (``files`` says what
+for), twice: as version 1 wrote it, and a copy that has a checksum.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ import errno
 import fcntl
 import os
 import stat
+import string
 import struct
 from contextlib import suppress
+from zlib import crc32
 
-from durajob.errors import StoreError, UnsafePermissions
+from durajob.errors import StoreDamaged, StoreError, UnsafePermissions
 
 _MAGIC = b"durajob\x01"
 _HEADER = struct.Struct("<8s32sQ")  # magic, store id, commits
+_COPY = struct.Struct("<48sI")  # the header again, its checksum
+_HEX = frozenset(string.hexdigits.encode())
 _MIGRATION = 1 << 20
 _SEATS = 1 << 21
 _THREADS = 1 << 32
@@ -134,16 +138,32 @@ class LockFile:
         self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _MIGRATION)
 
     def read_commits(self) -> tuple[str, int] | None:
-        """The store id and the number of its last known durable commit."""
-        header = os.pread(self.fd, _HEADER.size, 0)
-        if len(header) < _HEADER.size or not header.startswith(_MAGIC):
-            return None
-        _, store_id, commits = _HEADER.unpack(header)
-        return store_id.decode("ascii", "replace"), commits
+        """The store id and the number of its last known durable commit; None when none is known.
+
+        Raises:
+            StoreDamaged: when what stands there was never written.
+        """
+        kept = os.pread(self.fd, _HEADER.size + _COPY.size, 0)
+        header, copy = _counter(kept[: _HEADER.size]), _counter_of_copy(kept[_HEADER.size :])
+        if header is not None and copy is not None:
+            # An older durajob counts in the header alone.
+            return header if header[0] == copy[0] and header[1] > copy[1] else copy
+        # After a power cut the file may be there without what was written to it.
+        if header is None and copy is None and any(kept):
+            raise StoreDamaged(
+                f"the lock file {self.path} is damaged: it no longer says what was committed last",
+                hint="if the store is the newest that there is, remove that file while no job runs",
+            )
+        return copy or header
 
     def write_commits(self, store_id: str, commits: int) -> None:
         """Remember a durable commit; called after it returned, never before."""
-        os.pwrite(self.fd, _HEADER.pack(_MAGIC, store_id.encode("ascii"), commits), 0)
+        header = _HEADER.pack(_MAGIC, store_id.encode("ascii"), commits)
+        os.pwrite(self.fd, header + _COPY.pack(header, crc32(header)), 0)
+
+    def forget_commits(self) -> None:
+        """A new store begins."""
+        os.pwrite(self.fd, bytes(_HEADER.size + _COPY.size), 0)
 
     def _unlock_all(self) -> None:
         with suppress(OSError):
@@ -184,6 +204,20 @@ class LockFile:
 
     def _lock(self, command: int, kind: int, byte: int, length: int = 1) -> bytes:
         return fcntl.fcntl(self.fd, command, _FLOCK.pack(kind, os.SEEK_SET, byte, length, 0))
+
+
+def _counter(header: bytes) -> tuple[str, int] | None:
+    if len(header) < _HEADER.size or not header.startswith(_MAGIC):
+        return None
+    _, store_id, commits = _HEADER.unpack(header)
+    return (store_id.decode("ascii"), commits) if _HEX.issuperset(store_id) else None
+
+
+def _counter_of_copy(copy: bytes) -> tuple[str, int] | None:
+    if len(copy) < _COPY.size:
+        return None
+    header, crc = _COPY.unpack(copy)
+    return _counter(header) if crc == crc32(header) else None
 
 
 def _not_ours(path: str) -> UnsafePermissions:

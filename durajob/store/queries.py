@@ -1,5 +1,9 @@
 """Every statement durajob runs on its own tables, by name."""
 
+# Looked up as they are at each commit, not by going through all.
+IDENTITY = """
+SELECT (SELECT value FROM meta WHERE key = 'store_id'),
+       (SELECT value FROM meta WHERE key = 'commits')"""
 STORE_ID = "SELECT value FROM meta WHERE key = 'store_id'"
 
 # A durable commit: counted in the transaction that it counts.
@@ -17,8 +21,9 @@ INSERT INTO threads (thread, workflow, status, next, total, slot, created_at, up
 VALUES (:thread, :workflow, 'pending', :next, :total, :slot, :now, :now)
 ON CONFLICT (thread) DO NOTHING RETURNING id"""
 ADMIT_ORIGIN = """
-INSERT INTO origins (thread_id, input, definition, shape, fingerprint, environment, crc)
-VALUES (:id, :input, :definition, :shape, :fingerprint, :environment, :crc)"""
+INSERT INTO origins (thread_id, input, definition, shape, fingerprint, environment, crc,
+                     claim_crc, claim_epoch)
+VALUES (:id, :input, :definition, :shape, :fingerprint, :environment, :crc, :claim_crc, 0)"""
 
 # pending, interrupted, stopped, failed, sleeping, waiting -> running, with the next epoch.
 # The claimer holds the thread's lock, so nobody else can be about to do the same.
@@ -32,7 +37,8 @@ WHERE id = :id AND status NOT IN ('completed', 'cancelled') AND outcome IS NOT '
 RETURNING epoch, cancel_epoch IS NOT NULL"""
 CLAIM_ORIGIN = """
 UPDATE origins SET definition = :definition, shape = :shape, fingerprint = :fingerprint,
-       environment = :environment WHERE thread_id = :id"""
+       environment = :environment, claim_crc = :claim_crc, claim_epoch = :epoch
+WHERE thread_id = :id"""
 
 # Attempts of an owner that is gone: their process died. Where a step may have killed it
 # (:counts), each of them may be the one; what ended otherwise leaves the count as it was.
@@ -104,8 +110,21 @@ RESULTS = "SELECT key, type, value, crc FROM results WHERE thread_id = ?"
 # (Inside a subgraph a result is spent with the subgraph's own checkpoint.)
 LOST_RESULTS = """
 SELECT key FROM attempts
-WHERE thread_id = ? AND superstep > ? AND status = 'succeeded' AND instr(key, '/') = 0
-  AND key NOT IN (SELECT key FROM results WHERE thread_id = ?) LIMIT 1"""
+WHERE thread_id = :id AND superstep > :superstep AND status = 'succeeded' AND instr(key, '/') = 0
+  AND key NOT IN (SELECT key FROM results WHERE thread_id = :id) LIMIT 1"""
+# The other way round.
+LOST_ATTEMPTS = """
+SELECT key FROM results WHERE thread_id = :id AND key NOT IN (
+    SELECT key FROM attempts WHERE thread_id = :id AND superstep > :superstep
+    AND status IN ('succeeded', 'skipped')) LIMIT 1"""
+COUNT_FINISHED = """
+SELECT count(*) FROM attempts WHERE thread_id = ? AND status IN ('succeeded', 'skipped')"""
+COMPENSATIONS = """
+SELECT thread_id, key, node, state_type, state, result_type, result, crc FROM compensations
+WHERE thread_id = ?"""
+PENDING_WRITES = """
+SELECT thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, value, crc
+FROM writes WHERE thread_id = ?"""
 
 # What the wrapper must know of earlier attempts: those of supersteps that may be met again.
 PLACES = """
@@ -267,8 +286,47 @@ SELECT step FROM attempts
 WHERE thread_id = ? AND superstep > ? AND status IN ('succeeded', 'skipped')"""
 
 CHECKPOINT = """
-SELECT type, checkpoint, metadata, crc, next_crc FROM checkpoints
+SELECT type, checkpoint, metadata, crc, next_crc, parent_checkpoint_id FROM checkpoints
 WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?"""
+
+# Before a thread is claimed: what its run will read, besides what is compared with checksums,
+RUN_READS = (
+    "SELECT max(attempt * is_last), max(due_at), max(visit) FROM attempts WHERE thread_id = :id",
+    "SELECT * FROM effects WHERE thread_id = :id",
+    "SELECT * FROM questions WHERE thread_id = :id",
+    "SELECT * FROM sleeps WHERE thread_id = :id",
+)
+# and the places in tables and indexes where it will write.
+RUN_WRITES = (
+    "SELECT max(id) FROM attempts",
+    "SELECT max(rowid) FROM checkpoints",
+    "SELECT max(rowid) FROM writes",
+    "SELECT max(rowid) FROM effects",
+    "SELECT max(id) FROM questions",
+    "SELECT max(id) FROM compensations",
+    "SELECT max(id) FROM interventions",
+    "SELECT max(id) FROM named_locks",
+    "SELECT max(id) FROM lock_turns",
+    "SELECT max(name) FROM named_locks",
+    "SELECT seq FROM sqlite_sequence",
+    "SELECT max(superstep) FROM attempts INDEXED BY attempts_by_place WHERE thread_id = :id",
+    "SELECT max(key) FROM results WHERE thread_id = :id",
+    "SELECT max(checkpoint_ns) FROM checkpoints WHERE thread_id = :thread",
+    "SELECT max(checkpoint_ns) FROM writes WHERE thread_id = :thread",
+    "SELECT max(place) FROM effects WHERE thread_id = :id",
+    "SELECT max(place) FROM questions INDEXED BY questions_by_place WHERE thread_id = :id",
+    "SELECT max(question) FROM questions INDEXED BY questions_by_id WHERE thread_id = :id",
+    "SELECT max(key) FROM sleeps WHERE thread_id = :id",
+    "SELECT max(id) FROM compensations INDEXED BY compensations_by_thread WHERE thread_id = :id",
+    "SELECT max(id) FROM interventions INDEXED BY interventions_by_thread WHERE thread_id = :id",
+    "SELECT max(id) FROM threads WHERE status = (SELECT status FROM threads WHERE id = :id)",
+    "SELECT max(id) FROM threads WHERE status = 'running'",
+)
+
+# Threads that a table or an index has lost.
+NEWEST = "SELECT (SELECT max(id) FROM threads), (SELECT max(thread_id) FROM origins)"
+ORIGINS_SINCE = "SELECT count(*) FROM origins WHERE thread_id >= ?"
+COUNT_THREADS = "SELECT count(*) FROM threads INDEXED BY sqlite_autoindex_threads_1"
 
 # Looking at all of a store.
 
@@ -277,9 +335,15 @@ SELECT thread FROM threads
 WHERE status NOT IN ('completed', 'cancelled') AND outcome IS NOT 'compensated' ORDER BY id"""
 LATEST_TIME = "SELECT max(updated_at) FROM threads"
 CHECKPOINTS = """
-SELECT thread_id, checkpoint_ns, checkpoint_id, type, checkpoint, metadata, crc, next_crc
+SELECT thread_id, checkpoint_ns, checkpoint_id, type, checkpoint, metadata, crc, next_crc,
+       parent_checkpoint_id
 FROM checkpoints"""
+ALL_COMPENSATIONS = """
+SELECT thread_id, key, node, state_type, state, result_type, result, crc FROM compensations"""
 ALL_RESULTS = "SELECT thread_id, key, type, value, crc FROM results"
+ALL_WRITES = """
+SELECT thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, value, crc
+FROM writes"""
 ALL_EFFECTS = """
 SELECT thread_id, place, name, key, status, times, attempt, type, value, crc FROM effects"""
 ORPHANS = {

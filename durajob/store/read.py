@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from durajob import clock
 from durajob.errors import AmbiguousThread, StoreDamaged, ThreadNotFound
@@ -25,10 +25,11 @@ from durajob.model import (
 )
 from durajob.store import queries, seals
 from durajob.store.asked import asked_of, is_answered, is_due
-from durajob.store.driver import sqlite, translate
+from durajob.store.driver import FAILURES, translate
 from durajob.store.files import held_files, lock_path, open_for_reading
 from durajob.store.locks import LockFile
 from durajob.store.processes import is_gone, still_drives
+from durajob.store.resumable import check_attempts, check_count, check_resumable
 
 
 class Begun(NamedTuple):
@@ -103,7 +104,7 @@ class Reader:
                         driven = found.status is ThreadStatus.RUNNING
                         found = found._replace(
                             state=self._state(row),
-                            steps=tuple(self._steps(row[0], driven)),
+                            steps=tuple(self._steps(row[0], row[6], driven)),
                             waiting_for_locks=self._lock_waits(row[0]) if driven else (),
                         )
             if found.status is not ThreadStatus.INTERRUPTED or self._was_left(row[0], row[10]):
@@ -120,12 +121,12 @@ class Reader:
                 row = self.row(thread)
                 if row is not None:
                     with self._reading_of(thread):
-                        self._check(row)
+                        check_resumable(row, self._rows)
                 return row
         try:
             cursor = self._connection.execute(queries.FULL_ROW, (thread,))
             values = cursor.fetchone()
-        except sqlite.Error as error:
+        except FAILURES as error:
             raise translate(error, str(self.path)) from error
         if values is None:
             self._is_not_there(thread)
@@ -143,6 +144,10 @@ class Reader:
                 pass
             kept = ("thread", "workflow", "slot", "created_at", "input")
             seals.check_origin(row["crc"], row["id"], *(row[name] for name in kept))
+            # Once an older durajob has claimed it, the checksum is that of an earlier claim.
+            if row["claim_epoch"] == row["epoch"]:
+                claimed = (row[name] for name in seals.CLAIMED)
+                seals.check_claim(row["claim_crc"], row["id"], *claimed)
             row["due"] = row["status"] == "waiting" and self._is_due(row)
         return row
 
@@ -190,12 +195,19 @@ class Reader:
         if limit is not None and not _needs_liveness(statuses):
             order += f" LIMIT {limit}"
         found: list[tuple[int, Thread]] = []
-        for row in self._rows(order, values):
-            if limit is not None and len(found) >= limit:
-                break
-            thread = self._thread(row)
-            if not statuses or thread.status in statuses:
-                found.append((row[0], thread))
+        oldest, seen = 0, 0
+        with self._snapshot():
+            for row in self._rows(order, values):
+                if limit is not None and len(found) >= limit:
+                    break
+                oldest, seen = row[0], seen + 1
+                thread = self._thread(row)
+                if not statuses or thread.status in statuses:
+                    found.append((row[0], thread))
+            if where or seen == limit:
+                self._has_newest()
+            if not where:
+                self._has_all(seen, since=oldest if seen == limit else 0)
         for number, thread in found:
             if thread.status is ThreadStatus.INTERRUPTED and not self._was_left(
                 number, thread.epoch
@@ -215,18 +227,22 @@ class Reader:
             f"{queries.THREADS} WHERE status IN ('pending', 'running', 'waiting') {chosen} "
             "ORDER BY threads.id"
         )
-        for row in self._rows(query, () if workflow is None else (workflow,)):
-            if not self._is_driven(row[0], row[9]):
-                thread = self._thread(row)
-                accepted = thread.created_at
-                # After a clock was set back, a time to come says nothing of how long ago it was.
-                just_now = admitted_before < accepted <= clock.now()
-                if (
-                    thread.status is ThreadStatus.INTERRUPTED
-                    or (thread.status is ThreadStatus.PENDING and not just_now)
-                    or (thread.status is ThreadStatus.WAITING and thread.answered)
-                ):
-                    yield thread
+        found: list[Thread] = []
+        with self._snapshot():
+            self._has_newest()
+            for row in self._rows(query, () if workflow is None else (workflow,)):
+                if not self._is_driven(row[0], row[9]):
+                    found.append(self._thread(row))
+        for thread in found:
+            accepted = thread.created_at
+            # After a clock was set back, a time to come says nothing of how long ago it was.
+            just_now = admitted_before < accepted <= clock.now()
+            if (
+                thread.status is ThreadStatus.INTERRUPTED
+                or (thread.status is ThreadStatus.PENDING and not just_now)
+                or (thread.status is ThreadStatus.WAITING and thread.answered)
+            ):
+                yield thread
 
     def due(self, row: int) -> tuple[str, ...]:
         """The steps whose compensations are due, should the thread fail or be cancelled."""
@@ -240,6 +256,8 @@ class Reader:
             with self._snapshot():
                 for status, count in self._rows(queries.COUNT_BY_STATUS, ()):
                     counts[ThreadStatus(status)] = count
+                if sum(counts.values()) != self._one(queries.COUNT_THREADS, ())[0]:
+                    raise ValueError("an index has lost threads")
                 if counts[ThreadStatus.RUNNING]:
                     for row, thread, owner, epoch in self._rows(queries.RUNNING, ()):
                         if not self._is_driven(row, owner):
@@ -268,22 +286,6 @@ class Reader:
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
         return [row[0] for row in self._rows(queries.THREADS_BY_PREFIX, (prefix, end))]
 
-    def _check(self, row: Mapping[str, Any]) -> None:
-        id, thread, pointer = row["id"], row["thread"], row["checkpoint_id"]
-        if pointer is not None:
-            stored = self._one(queries.CHECKPOINT, (thread, "", pointer))
-            seals.check_checkpoint(thread, "", pointer, stored)
-            if row["status"] not in ("completed", "cancelled") and row["outcome"] is None:
-                seals.check_next(stored, row["superstep"], row["next"])
-        latest = self._one(queries.LATEST_CHECKPOINT, (thread, ""))
-        if (None if latest is None else latest[0]) != pointer:
-            raise seals.Altered(f"its latest checkpoint is {latest}, not {pointer}")
-        with closing(self._rows(queries.RESULTS, (id,))) as results:
-            seals.check_results(id, results)
-        lost = self._one(queries.LOST_RESULTS, (id, row["superstep"], id))
-        if lost is not None:
-            raise seals.Altered(f"the result of {lost[0]!r} is gone")
-
     def _is_not_there(self, thread: str) -> None:
         """A thread that its index has lost would else be started a second time."""
         if thread.isascii() and self._one(queries.IS_THERE, (thread,)) is not None:
@@ -292,18 +294,34 @@ class Reader:
                 hint=f"restore a copy of {os.path.basename(self.path)}",
             )
 
+    def _has_newest(self) -> None:
+        """Whether the threads that were accepted last are in both of their tables."""
+        threads, origins = self._one(queries.NEWEST, ())
+        if threads != origins:
+            self._lost_threads()
+
+    def _has_all(self, seen: int, *, since: int) -> None:
+        if self._one(queries.ORIGINS_SINCE, (since,))[0] != seen:
+            self._lost_threads()
+
+    def _lost_threads(self) -> NoReturn:
+        raise StoreDamaged(
+            f"the store {self.path} is damaged: it has lost threads",
+            hint=f"restore a copy of {os.path.basename(self.path)}",
+        )
+
     def _one(self, query: str, values: Sequence[Any]) -> Any:
         try:
             return self._connection.execute(query, values).fetchone()
-        except (sqlite.Error, UnicodeError) as error:
-            if isinstance(error, UnicodeError):
-                return None
+        except UnicodeEncodeError:
+            return None  # no text that the store could hold
+        except FAILURES as error:
             raise translate(error, str(self.path)) from error
 
-    def _rows(self, query: str, values: Sequence[Any]) -> Generator[Any, None, None]:
+    def _rows(self, query: str, values: Any) -> Generator[Any, None, None]:
         try:
             yield from self._connection.execute(query, values)
-        except sqlite.Error as error:
+        except FAILURES as error:
             raise translate(error, str(self.path)) from error
 
     @contextmanager
@@ -316,7 +334,7 @@ class Reader:
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-        except sqlite.Error as error:
+        except FAILURES as error:
             raise translate(error, str(self.path)) from error
 
     def _is_driven(self, row: int, owner: str | None) -> bool:
@@ -390,6 +408,8 @@ class Reader:
     def _next(self, row: int, superstep: int, pending: Any) -> tuple[str, ...]:
         """The pending steps, fan-outs as their branches, without those that finished."""
         finished = {name for (name,) in self._rows(queries.FINISHED_BRANCHES, (row, superstep))}
+        if len(pending) > 1 or pending[0][1] is not None:
+            check_attempts(row, superstep, self._rows)
         names = []
         for name, branches in pending:
             if branches is None:
@@ -421,15 +441,18 @@ class Reader:
 
         return tuple(lock_waits(self._rows, self._locks, row))
 
-    def _steps(self, row: int, driven: bool) -> Iterator[Step]:
+    def _steps(self, row: int, done: int, driven: bool) -> Iterator[Step]:
         places: dict[str, Any] = {}
         counts: dict[str, int] = {}
         begun: dict[str, int] = {}
+        finished = 0
         for attempt in self._rows(queries.STEPS, (row,)):
             key = attempt[9]
             places[key] = attempt
             counts[key] = attempt[3]
             begun.setdefault(key, attempt[4])
+            finished += attempt[2] in ("succeeded", "skipped")
+        check_count(done, finished)
         for key, attempt in places.items():
             status = AttemptStatus(attempt[2])
             if status is AttemptStatus.RUNNING and not driven:

@@ -134,6 +134,7 @@ class Saver(SqliteSaver):
         """Store a checkpoint, point the thread's row at it, and drop spent results."""
         configurable = config["configurable"]
         thread, ns = str(configurable["thread_id"]), configurable["checkpoint_ns"]
+        parent = configurable.get("checkpoint_id")
         kind, data = self.serde.dumps_typed(checkpoint)
         if len(data) > MAX_VALUE:
             raise ResultNotStorable(
@@ -148,8 +149,9 @@ class Saver(SqliteSaver):
             point = (checkpoint["id"], metadata["step"], pending, self.door.row)
             next_crc = seals.of_next(metadata["step"], pending)
         values = (
-            *(thread, ns, checkpoint["id"], configurable.get("checkpoint_id"), kind, data, said),
-            *(seals.of_checkpoint(thread, ns, checkpoint["id"], kind, data, said), next_crc),
+            *(thread, ns, checkpoint["id"], parent, kind, data, said),
+            seals.of_checkpoint(thread, ns, checkpoint["id"], parent, kind, data, said),
+            next_crc,
         )
 
         def put(cursor: Any) -> None:
@@ -192,13 +194,11 @@ class Saver(SqliteSaver):
             str(configurable["checkpoint_ns"]),
             str(configurable["checkpoint_id"]),
         )
-        rows = [
-            (
-                *(*place, task_id, task_path, WRITES_IDX_MAP.get(channel, index), channel),
-                *self.serde.dumps_typed(value),
-            )
-            for index, (channel, value) in enumerate(writes)
-        ]
+        rows = []
+        for index, (channel, value) in enumerate(writes):
+            at = (*place, task_id, task_path, WRITES_IDX_MAP.get(channel, index), channel)
+            stored = (*at, *self.serde.dumps_typed(value))
+            rows.append((*stored, seals.of_write(*stored)))
         special = all(channel in WRITES_IDX_MAP for channel, _ in writes)
         query = _PUT_WRITE.format("REPLACE" if special else "IGNORE")
         self.door.write(lambda cursor: cursor.executemany(query, rows), durable=False)
@@ -258,4 +258,4 @@ INSERT OR REPLACE INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id,
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _PUT_WRITE = """
 INSERT OR {} INTO writes (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx,
-    channel, type, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    channel, type, value, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""

@@ -132,7 +132,10 @@ CREATE TABLE writes (
     """
 ALTER TABLE origins ADD COLUMN crc INTEGER;
 ALTER TABLE results ADD COLUMN crc INTEGER;
+ALTER TABLE origins ADD COLUMN claim_crc INTEGER;     -- of what each claim says anew
+ALTER TABLE origins ADD COLUMN claim_epoch INTEGER;   -- the epoch that claim_crc is of
 ALTER TABLE checkpoints ADD COLUMN crc INTEGER;
+ALTER TABLE writes ADD COLUMN crc INTEGER;
 ALTER TABLE checkpoints ADD COLUMN next_crc INTEGER;  -- of the row in threads that points here
 CREATE TABLE effects (
     thread_id   INTEGER NOT NULL,

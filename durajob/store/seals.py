@@ -15,6 +15,9 @@ from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
 
+CLAIMED = ("definition", "shape", "fingerprint", "environment")
+"""Columns of ``origins`` that each claim says anew."""
+
 
 class Altered(ValueError):
     """Something is not what was written."""
@@ -25,14 +28,27 @@ def of_origin(row: int, *parts: Any) -> int:
     return crc32(repr((row, *parts)).encode("utf-8", "surrogatepass"))
 
 
-def of_checkpoint(thread: str, ns: str, id: str, kind: str, data: bytes, metadata: bytes) -> int:
+def of_claim(row: int, *parts: Any) -> int:
+    """Of what each claim says anew: definition, shape, its fingerprint, environment."""
+    return crc32(repr((row, *parts)).encode("utf-8", "surrogatepass"))
+
+
+def of_checkpoint(
+    thread: str, ns: str, id: str, parent: str | None, kind: str, data: bytes, metadata: bytes
+) -> int:
     """Of a checkpoint, wherever in the file its row is found."""
-    return crc32(metadata, crc32(data, crc32("\0".join((thread, ns, id, kind)).encode())))
+    place = "\0".join((thread, ns, id, parent or "", kind))
+    return crc32(metadata, crc32(data, crc32(place.encode())))
 
 
 def of_next(superstep: int, pending: str) -> int:
     """Of what the thread's row says of its latest checkpoint."""
     return crc32(f"{superstep}\0{pending}".encode("utf-8", "surrogatepass"))
+
+
+def of_write(*parts: Any) -> int:
+    """Of a pending write: whose it is, its channel, type and value; columns of PENDING_WRITES."""
+    return crc32(repr(parts).encode("utf-8", "surrogatepass"))
 
 
 def of_result(row: int, key: str, kind: str, value: bytes) -> int:
@@ -59,16 +75,24 @@ def check_origin(crc: int | None, row: int, *parts: Any) -> None:
         raise Altered("its id, workflow, slot, time or input is not what was written")
 
 
+def check_claim(crc: int | None, row: int, *parts: Any) -> None:
+    """Refuse a thread whose workflow or environment is not what was written."""
+    if crc is not None and crc != of_claim(row, *parts):
+        raise Altered("its definition, shape or environment is not what was written")
+
+
 def check_checkpoint(thread: str, ns: str, id: str, stored: Any) -> None:
     """Refuse a checkpoint that is not what was stored; ``stored`` is a row of CHECKPOINT."""
     if stored is None:
         raise Altered(f"checkpoint {id} is gone")
-    kind, data, metadata, crc, _ = stored
+    kind, data, metadata, crc, _, parent = stored
     if crc is None:
         return
-    if not (isinstance(kind, str) and isinstance(data, bytes) and isinstance(metadata, bytes)):
-        raise Altered(f"checkpoint {id} is not what was written")
-    if crc != of_checkpoint(thread, ns, id, kind, data, metadata):
+    try:
+        same = crc == of_checkpoint(thread, ns, id, parent, kind, data, metadata)
+    except (TypeError, AttributeError, UnicodeError) as error:
+        raise Altered(f"checkpoint {id} is not what was written") from error
+    if not same:
         raise Altered(f"checkpoint {id} is not what was written")
 
 
@@ -81,6 +105,13 @@ def check_next(stored: Any, superstep: Any, pending: Any) -> None:
         raise Altered("the superstep is not that of the checkpoint")
 
 
+def check_writes(writes: Iterable[Any]) -> None:
+    """Refuse pending writes that are not what was stored; rows of PENDING_WRITES."""
+    for *parts, crc in writes:
+        if crc is not None and crc != of_write(*parts):
+            raise Altered(f"a pending write to {parts[6]!r} is not what was written")
+
+
 def check_results(row: int, results: Iterable[Any]) -> None:
     """Refuse results that are not what the steps returned; rows of RESULTS."""
     for key, kind, value, crc in results:
@@ -91,6 +122,14 @@ def check_results(row: int, results: Iterable[Any]) -> None:
             and crc == of_result(row, key, kind, value)
         ):
             raise Altered(f"the result of {key!r} is not what was written")
+
+
+def check_compensations(compensations: Iterable[Any]) -> None:
+    """Refuse what a compensation is handed if it is not what was written; rows of
+    COMPENSATIONS."""
+    for row, key, node, *values, crc in compensations:
+        if crc is not None and crc != of_compensation(row, key, node, *values):
+            raise Altered(f"what the compensation of {node!r} needs is not what was written")
 
 
 def check_effects(row: int, place: str, effects: Iterable[Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from durajob import clock
 from durajob.store import queries, seals
 from durajob.store.door import Door
-from durajob.store.driver import sqlite, translate
+from durajob.store.driver import FAILURES, translate
 from durajob.store.files import open_for_writing
 from durajob.store.holders import held_by
 from durajob.store.ledger import Crashes
@@ -30,7 +30,7 @@ class Writer:
         """Let go of the files and of every lock."""
         try:
             self._connection.close()
-        except sqlite.Error as error:
+        except FAILURES as error:
             raise translate(error, str(self.path)) from error
         finally:
             self.locks.close()
@@ -47,7 +47,8 @@ class Writer:
             if row is not None:
                 kept = [values[name] for name in ("thread", "workflow", "slot", "now", "input")]
                 crc = seals.of_origin(row[0], *kept)
-                cursor.execute(queries.ADMIT_ORIGIN, {**values, "id": row[0], "crc": crc})
+                seals_of = {"crc": crc, "claim_crc": _seal_of_claim(row[0], values)}
+                cursor.execute(queries.ADMIT_ORIGIN, {**values, "id": row[0], **seals_of})
             return row is not None
 
         admitted: bool = self._transact(admit)
@@ -70,8 +71,11 @@ class Writer:
                 cursor.execute(queries.ABANDON, {**values, **seen})
             if changes["reset"]:
                 cursor.execute(queries.FORGIVE_CRASHES, values)
-            cursor.execute(queries.CLAIM_ORIGIN, values)
-            return cursor.execute(queries.CLAIM, values).fetchone()
+            claimed = cursor.execute(queries.CLAIM, values).fetchone()
+            if claimed is not None:
+                seal = {"claim_crc": _seal_of_claim(row, values), "epoch": claimed[0]}
+                cursor.execute(queries.CLAIM_ORIGIN, {**values, **seal})
+            return claimed
 
         claimed = self._transact(claim)
         if not claimed:
@@ -119,7 +123,7 @@ class Writer:
         """What the last attempt of a step has to do with processes that died."""
         try:
             found = self._connection.execute(queries.LAST_CRASHES, (row, step)).fetchone()
-        except sqlite.Error as error:
+        except FAILURES as error:
             raise translate(error, str(self.path)) from error
         return None if found is None else Crashes(times=found[0], alone=bool(found[1]))
 
@@ -191,6 +195,10 @@ class Writer:
             # The counter only helps to notice a lost log; it may lag behind.
             with suppress(OSError):
                 self.locks.write_commits(store_id, commits)
-        except (sqlite.Error, OSError) as error:
+        except (*FAILURES, OSError) as error:
             raise translate(error, str(self.path)) from error
         return value
+
+
+def _seal_of_claim(row: int, values: Mapping[str, Any]) -> int:
+    return seals.of_claim(row, *(values[name] for name in seals.CLAIMED))

@@ -114,6 +114,7 @@ class Sound:
     truths: dict[tuple[str, ...], list[Any]] = field(default_factory=dict)
     past: dict[tuple[str, ...], Any] = field(default_factory=dict)  # what ``older`` said
     ends: dict[str, Any] = field(default_factory=dict)
+    commits: int = 0
     finished: set[str] = field(default_factory=set)
 
 
@@ -145,6 +146,7 @@ def _make(folder: Path, size: int, settled: bool) -> Sound:
         settle(folder / "s" / "d.db")
     assert settled or (folder / "s" / "d.db-wal").stat().st_size > 0
     sound = Sound(folder=folder, older=folder / "older", threads=tuple(threads))
+    sound.commits = _commits(folder) or 0
     _find_truths(sound)
     return sound
 
@@ -270,6 +272,8 @@ def try_case(number: int, seed: int, stores: Sequence[Sound]) -> Case:
         told = damage(Target(folder, sound.older, logs, rng))
         same = digests(folder) == digests(sound.folder)
         try:
+            if _is_beyond_noticing(folder, sound):
+                return Case(number, damage.__name__, told, "older, no lock file", _survives(folder))
             # A page that was whole once is sound in itself: a list may then be an older one.
             past = sound.past if "as it was before" in told else {}
             outcome, wrong = _judge(folder, sound, thread, past)
@@ -316,6 +320,44 @@ def _judge(
     if refused == 0:
         return "all went on", wrong
     return "doctor alone noticed it" if refused == 1 and doctor else "some refused", wrong
+
+
+def _is_beyond_noticing(folder: Path, sound: Sound) -> bool:
+    """Whether the store is an older one, and the lock file, which alone could tell, is lost or
+    says nothing. That is also how a person says that an older copy is meant."""
+    lock = folder / "s" / "d.db-lock"
+    if lock.exists() and any(lock.read_bytes()):
+        return False
+    commits = _commits(folder)
+    return commits is not None and commits < sound.commits
+
+
+def _commits(folder: Path) -> int | None:
+    """The store's own count of durable commits, where that can be read."""
+    from durajob.store.driver import FAILURES, sqlite
+
+    copy = folder.parent / f"{folder.name}.commits"
+    shutil.copytree(folder / "s", copy)
+    connection = sqlite.connect(copy / "d.db")
+    try:
+        found = connection.execute("SELECT value FROM meta WHERE key = 'commits'").fetchone()
+    except FAILURES:
+        return None
+    finally:
+        connection.close()
+        shutil.rmtree(copy)
+    return found[0] if found and type(found[0]) is int else None
+
+
+def _survives(folder: Path) -> list[str]:
+    """What is wrong if no more is asked than that each command ends as commands end."""
+    commands = [("list",), ("status",), ("doctor", "--no-definitions"), ("resume", "t")]
+    said = run(folder, *((*each, "--json") for each in commands))
+    return [
+        f"{' '.join(command)} ended with {each.status}: {each.err[-600:]}"
+        for command, each in zip(commands, said, strict=True)
+        if each.status not in (0, 66, *REFUSED) or "Traceback" in each.err
+    ]
 
 
 def _judge_resume(
