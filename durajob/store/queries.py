@@ -282,7 +282,7 @@ BEGUN = """
 SELECT step, visit, attempt, started_at, status FROM attempts WHERE thread_id = ? ORDER BY id"""
 
 FINISHED_BRANCHES = """
-SELECT step FROM attempts
+SELECT step, key FROM attempts
 WHERE thread_id = ? AND superstep > ? AND status IN ('succeeded', 'skipped')"""
 
 CHECKPOINT = """

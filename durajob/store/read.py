@@ -7,7 +7,7 @@ import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from durajob import clock
 from durajob.errors import AmbiguousThread, StoreDamaged, ThreadNotFound
@@ -29,7 +29,14 @@ from durajob.store.driver import FAILURES, translate
 from durajob.store.files import held_files, lock_path, open_for_reading
 from durajob.store.locks import LockFile
 from durajob.store.processes import is_gone, still_drives
-from durajob.store.resumable import check_attempts, check_count, check_resumable
+from durajob.store.resumable import (
+    check_all,
+    check_attempts,
+    check_count,
+    check_name,
+    check_newest,
+    check_resumable,
+)
 
 
 class Begun(NamedTuple):
@@ -204,10 +211,10 @@ class Reader:
                 thread = self._thread(row)
                 if not statuses or thread.status in statuses:
                     found.append((row[0], thread))
-            if where or seen == limit:
-                self._has_newest()
-            if not where:
-                self._has_all(seen, since=oldest if seen == limit else 0)
+            with self._reading_of(None):
+                check_newest(self._rows)
+                if not where:
+                    check_all(seen, oldest if seen == limit else 0, self._rows)
         for number, thread in found:
             if thread.status is ThreadStatus.INTERRUPTED and not self._was_left(
                 number, thread.epoch
@@ -228,8 +235,8 @@ class Reader:
             "ORDER BY threads.id"
         )
         found: list[Thread] = []
-        with self._snapshot():
-            self._has_newest()
+        with self._snapshot(), self._reading_of(None):
+            check_newest(self._rows)
             for row in self._rows(query, () if workflow is None else (workflow,)):
                 if not self._is_driven(row[0], row[9]):
                     found.append(self._thread(row))
@@ -294,22 +301,6 @@ class Reader:
                 hint=f"restore a copy of {os.path.basename(self.path)}",
             )
 
-    def _has_newest(self) -> None:
-        """Whether the threads that were accepted last are in both of their tables."""
-        threads, origins = self._one(queries.NEWEST, ())
-        if threads != origins:
-            self._lost_threads()
-
-    def _has_all(self, seen: int, *, since: int) -> None:
-        if self._one(queries.ORIGINS_SINCE, (since,))[0] != seen:
-            self._lost_threads()
-
-    def _lost_threads(self) -> NoReturn:
-        raise StoreDamaged(
-            f"the store {self.path} is damaged: it has lost threads",
-            hint=f"restore a copy of {os.path.basename(self.path)}",
-        )
-
     def _one(self, query: str, values: Sequence[Any]) -> Any:
         try:
             return self._connection.execute(query, values).fetchone()
@@ -320,7 +311,9 @@ class Reader:
 
     def _rows(self, query: str, values: Any) -> Generator[Any, None, None]:
         try:
-            yield from self._connection.execute(query, values)
+            # Not "yield from": whoever drops this half-way may have closed the connection before.
+            for row in self._connection.execute(query, values):  # noqa: UP028
+                yield row
         except FAILURES as error:
             raise translate(error, str(self.path)) from error
 
@@ -407,7 +400,10 @@ class Reader:
 
     def _next(self, row: int, superstep: int, pending: Any) -> tuple[str, ...]:
         """The pending steps, fan-outs as their branches, without those that finished."""
-        finished = {name for (name,) in self._rows(queries.FINISHED_BRANCHES, (row, superstep))}
+        finished = {
+            check_name(name, key)
+            for name, key in self._rows(queries.FINISHED_BRANCHES, (row, superstep))
+        }
         if len(pending) > 1 or pending[0][1] is not None:
             check_attempts(row, superstep, self._rows)
         names = []
@@ -458,7 +454,7 @@ class Reader:
             if status is AttemptStatus.RUNNING and not driven:
                 status = AttemptStatus.ABANDONED
             yield Step(
-                step=attempt[0],
+                step=check_name(attempt[0], key),
                 visit=attempt[1],
                 status=status,
                 attempts=counts[key],

@@ -63,6 +63,30 @@ def check_count(done: int, found: int) -> None:
         raise seals.Altered(f"of {done} steps that have finished, {done - found} are gone")
 
 
+def check_name(step: str, key: str) -> str:
+    """The name of a step, unless it is not the one that its place in the run has."""
+    _, *said = key.split(":")
+    if said and "/" not in key:  # of a step in a subgraph it is not so plain
+        name, *path = said
+        branch = f"[{path[0]}]" if len(path) == 1 else f"({path[-1]})" if path else ""
+        if step != f"{name}{branch}":
+            raise seals.Altered(f"the step at {key!r} is not {step!r}")
+    return step
+
+
+def check_newest(rows: Rows) -> None:
+    """Refuse a store in which the thread that was accepted last has lost one of its two rows."""
+    threads, origins = _first(rows, queries.NEWEST, ())
+    if threads != origins:
+        raise seals.Altered("threads are gone")
+
+
+def check_all(seen: int, oldest: int, rows: Rows) -> None:
+    """Refuse a store in which threads are gone between the ``oldest`` row and the newest."""
+    if seen != _first(rows, queries.ORIGINS_SINCE, (oldest,))[0]:
+        raise seals.Altered("threads are gone")
+
+
 def _first(rows: Rows, query: str, values: Any) -> Any:
     with closing(rows(query, values)) as found:
         return next(found, None)

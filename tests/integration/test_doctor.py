@@ -64,6 +64,7 @@ def test_without_a_store_there_is_nothing_to_cure(forked: Forked, tmp_path: Path
         ("UPDATE origins SET environment = replace(environment, '/', '.')", "is not what was"),
         ("UPDATE checkpoints SET parent_checkpoint_id = 'x'", "is not what was written"),
         ("UPDATE writes SET channel = 'other'", "is not what was written"),
+        ("UPDATE attempts SET step = 'plum' WHERE step = 'plan'", "is not 'plum'"),
         ("DELETE FROM attempts WHERE step = 'plan'", "are gone"),
         ("DELETE FROM attempts WHERE step LIKE 'work%'", "is gone"),
         ("UPDATE attempts SET status = 'strange'", "holds what cannot be read"),
