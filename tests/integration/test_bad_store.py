@@ -140,6 +140,7 @@ UNSAFE = 77, "permission_denied"
         pytest.param(cut(20_000, "-wal"), BACK, id="its log cut off"),
         pytest.param(put_older_back, BACK, id="an older copy"),
         pytest.param(make_newer, (69, "store_newer"), id="newer"),
+        pytest.param(write(b"\0\xff" * 100, "-lock"), DAMAGED, id="the lock file rubbish"),
         pytest.param(replace_by_folder("-lock"), UNSAFE, id="the lock file a folder"),
         pytest.param(replace_by_link("-lock"), UNSAFE, id="the lock file a link"),
         pytest.param(replace_by_fifo("-lock"), UNSAFE, id="the lock file a pipe"),
@@ -168,7 +169,6 @@ def test_a_bad_store_is_refused_and_left_as_it_is(
     [
         pytest.param(lose("-lock"), id="its lock file lost"),
         pytest.param(write(b"", "-lock"), id="its lock file emptied"),
-        pytest.param(write(b"\0\xff" * 100, "-lock"), id="its lock file filled with rubbish"),
         pytest.param(lose("-shm"), id="its index lost"),
         pytest.param(settle, id="its log written back"),
     ],
