@@ -33,6 +33,10 @@ class Trial:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.journal = Journal(self.folder / f"journal.{self.thread}", self.case.rules)
         self.log = self.folder / f"fired.{self.thread}"
+        # Kills from outside are many here, and are not to be taken for a step's own doing.
+        (self.folder / "workflows.toml").write_text(
+            "version = 1\n[defaults]\nmax_crashes = 1000\nmax_resumes = 1000\n"
+        )
 
     @property
     def faults(self) -> list[str]:
@@ -106,6 +110,7 @@ class Trial:
     def own_env(self) -> dict[str, str]:
         """What a command on this thread needs to know."""
         return {
+            "DURAJOB_FILE": str(self.folder / "workflows.toml"),
             "DURAJOB_STORE": self.store,
             "FAULT_JOURNAL": str(self.journal.path),
             "FAULT_RUN": str(self.runs),
