@@ -70,7 +70,7 @@ class Soak:
             return trial
         self._number += 1
         case = CASES[self._dice.choice(NAMES)]
-        return Trial(case, zygote, self._folder, thread=f"t{self._number}", store=self._store)
+        return Trial(case, zygote, self._folder, thread=f"t{self._number:06}", store=self._store)
 
     def _last(self, zygote: Zygote) -> Trial | None:
         with self._mutex:
