@@ -32,10 +32,6 @@ def _line(*names: str) -> dict[str, list[str]]:
     return {name: list(names[:i]) for i, name in enumerate(names)}
 
 
-def _line_after(before: list[str], *names: str) -> dict[str, list[str]]:
-    return {name: [*before, *names[:i]] for i, name in enumerate(names)}
-
-
 def _fan(wide: int) -> dict[str, Any]:
     works = [f"work[{i}]" for i in range(wide)]
     return {
@@ -94,10 +90,10 @@ CASES: dict[str, Case] = {
                 follows={
                     **_line("a", "b", "c"),
                     "d": ["a", "b", "c"],
-                    **_line_after(["a", "b", "c"], "c:compensate", "b:compensate", "a:compensate"),
+                    **{f"{name}:compensate": [name] for name in ("a", "b", "c")},
                 },
                 ends=["a", "b", "c", "c:compensate", "b:compensate", "a:compensate"],
-                ended_by={"c:compensate": "d"},
+                ends_for_good={f"{name}:compensate": ["d"] for name in ("a", "b", "c")},
             ),
             state={"out": ["a", "b", "c"]},
             exit_status=1,

@@ -47,8 +47,8 @@ class Rules:
     """How many steps run at once."""
     ends: Iterable[str] | None = None
     """The steps whose effects must be done at the end; None for all."""
-    ended_by: Mapping[str, str] = field(default_factory=dict)
-    """A step, and one that failed for good before it and may not begin again."""
+    ends_for_good: Mapping[str, Iterable[str]] = field(default_factory=dict)
+    """A step, and those that had failed for good before it, and may not begin again."""
     effects: Mapping[str, str] = field(default_factory=dict)
     """An effect that happens once, and the step that does it."""
 
@@ -62,7 +62,7 @@ class Journal:
     faults: list[str] = field(default_factory=list)
     _read: int = 0
     _begun: set[str] = field(default_factory=set)
-    _done: set[str] = field(default_factory=set)
+    _done: dict[str, None] = field(default_factory=dict)  # in this order
     _finished: set[str] = field(default_factory=set)  # which may not begin again
     _ended: set[str] = field(default_factory=set)  # of these, the ones that failed for good
     _keys: dict[str, str] = field(default_factory=dict)  # of effects
@@ -91,7 +91,7 @@ class Journal:
             if mark == "+":
                 self._begin(name, run, in_flight)
             elif mark == "-":
-                self._done.add(name)
+                self._done[name] = None
             elif mark == "!":
                 effect, _, key = name.partition("=")
                 self._effect(effect, key, run)
@@ -99,7 +99,7 @@ class Journal:
         lost = self._finished - known - self._ended
         if lost:
             self.faults.append(f"finished once, and no longer said to be: {sorted(lost)}")
-        false = known - self._done
+        false = known - self._done.keys()
         if false:
             self.faults.append(f"called finished, and never done: {sorted(false)}")
         self._finished |= known
@@ -110,23 +110,34 @@ class Journal:
     def at_the_end(self) -> None:
         """Judge the whole: the thread has ended as it should."""
         ends = self.rules.follows if self.rules.ends is None else self.rules.ends
-        lost = set(ends) - self._done
+        lost = set(ends) - self._done.keys()
         if lost:
             self.faults.append(f"lost: {sorted(lost)}")
 
     def _begin(self, name: str, run: str, in_flight: list[str]) -> None:
         if name in self._finished:
             self.faults.append(f"run {run} repeated {name}, which had finished")
-        missing = set(self.rules.follows[name]) - self._done
+        missing = set(self.rules.follows[name]) | self._undone_before(name)
+        missing -= self._done.keys()
         if missing:
             self.faults.append(f"run {run} began {name} before {sorted(missing)}")
         # Who follows has begun, so all before it have finished: the commit came in between.
         self._finished.update(self.rules.follows[name])
-        if name in self.rules.ended_by:
-            self._finished.add(self.rules.ended_by[name])
-            self._ended.add(self.rules.ended_by[name])
+        if name in self.rules.ends_for_good:
+            ended = set(self.rules.ends_for_good[name])
+            self._finished |= ended
+            self._ended |= ended
         self._begun.add(name)
         in_flight.append(name)
+
+    def _undone_before(self, name: str) -> set[str]:
+        """The compensations that must be done before this one: of what was done later."""
+        step, _, _ = name.partition(":compensate")
+        done = list(self._done)
+        if not name.endswith(":compensate") or step not in done:
+            return set()
+        later = (f"{one}:compensate" for one in done[done.index(step) + 1 :])
+        return {one for one in later if one in self.rules.follows}
 
     def _effect(self, name: str, key: str, run: str) -> None:
         if self._keys.setdefault(name, key) != key:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -14,6 +16,9 @@ from dataclasses import dataclass, field
 from tests.faults.cases import CASES, Case
 from tests.faults.trial import Trial, remove, scratch
 from tests.faults.zygote import Zygote
+
+
+_asked_to_stop = threading.Event()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +88,8 @@ def sweep(
         try:
             for row in lists:
                 for point in row.points(zygote):
+                    if _asked_to_stop.is_set():
+                        return
                     trial = Trial(point.case, zygote, folder / "trial", env=env or {})
                     done = attempt(trial, point)
                     with mutex:
@@ -92,6 +99,8 @@ def sweep(
                             call = " ".join(done.split()[:2])
                             kind = "resume of " if row.begun else ""
                             report.tried[f"{kind}{row.case.name}: {call}"] += 1
+                            if report.total % 500 == 0:
+                                sys.stderr.write(f"{report.total} points\n")
                         report.faults += [
                             f"{point.case.name} {point.deed} at {point.at}: {one}"
                             for one in trial.faults
@@ -167,6 +176,9 @@ def main(
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args(argv)
+    # Asked to stop, a sweep still says what it has seen.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: _asked_to_stop.set())
     options = {"deeds": tuple(args.deed)} if args.deed else {}
     report = run(
         cases=tuple(args.case or cases),
