@@ -17,7 +17,6 @@ from tests.faults.cases import CASES, Case
 from tests.faults.trial import Trial, remove, scratch
 from tests.faults.zygote import Zygote
 
-
 _asked_to_stop = threading.Event()
 
 
