@@ -24,8 +24,8 @@ def describe_self(now: int) -> dict[str, Any]:
 
 def owner_sentence(thread: str, owner: Mapping[str, Any] | None) -> str:
     """Who holds a thread, for people; ``owner`` is what its row says."""
-    if owner is None:
-        return f"thread {thread} is held by a program that an earlier owner left behind"
+    if owner is None or is_gone(owner):
+        return f"thread {thread} is just being claimed by another process"
     since = clock.to_rfc3339(owner["since"])
     return f"thread {thread} is driven by process {owner['pid']} on {owner['host']} since {since}"
 

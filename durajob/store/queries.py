@@ -255,8 +255,11 @@ _WHOLE = "threads LEFT JOIN origins ON origins.thread_id = threads.id"
 THREAD = f"SELECT {THREAD_COLUMNS} FROM {_WHOLE} WHERE thread = ?"
 THREADS = f"SELECT {THREAD_COLUMNS} FROM {_WHOLE}"
 FULL_ROW = f"SELECT threads.*, origins.* FROM {_WHOLE} WHERE thread = ?"
-# The same without the index, which may have lost a thread that the table still has.
-IS_THERE = "SELECT 1 FROM threads NOT INDEXED WHERE thread = ?"
+# A thread that its index has lost, and the table still has. One statement sees one instant: a
+# thread that has just been admitted is in both.
+LOST_BY_INDEX = """
+SELECT 1 FROM threads NOT INDEXED WHERE thread = :thread
+AND NOT EXISTS (SELECT 1 FROM threads AS t WHERE t.thread = :thread)"""
 THREADS_BY_PREFIX = """
 SELECT thread FROM threads WHERE thread >= ? AND thread < ? ORDER BY thread LIMIT 11"""
 COUNT_BY_STATUS = "SELECT status, count(*) FROM threads GROUP BY status"

@@ -295,13 +295,13 @@ class Reader:
 
     def _is_not_there(self, thread: str) -> None:
         """A thread that its index has lost would else be started a second time."""
-        if thread.isascii() and self._one(queries.IS_THERE, (thread,)) is not None:
+        if thread.isascii() and self._one(queries.LOST_BY_INDEX, {"thread": thread}) is not None:
             raise StoreDamaged(
                 f"the store {self.path} is damaged: its index has lost thread {thread!r}",
                 hint=f"restore a copy of {os.path.basename(self.path)}",
             )
 
-    def _one(self, query: str, values: Sequence[Any]) -> Any:
+    def _one(self, query: str, values: Sequence[Any] | Mapping[str, Any]) -> Any:
         try:
             return self._connection.execute(query, values).fetchone()
         except UnicodeEncodeError:

@@ -54,6 +54,14 @@ def test_of_two_admits_of_one_id_one_wins(store: Kind) -> None:
     assert ("a",) == found.next
 
 
+def test_a_thread_admitted_between_two_looks_is_not_lost(store: Kind) -> None:
+    """Who did not find a thread, and then looks whether an index has lost it, is told no."""
+    with written(store) as writer:
+        assert admit(writer, "t")
+    with store.reader() as reader:
+        reader._is_not_there("t")
+
+
 def test_threads_that_admit_at_once_share_the_ids(store: Kind) -> None:
     """Of eight that admit the same twenty ids at once, each id has one winner."""
     won: list[str] = []
