@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent.parent
 def test_a_sample_of_damages_breaks_no_promise() -> None:
     """Whatever is flipped, cut off, swapped or lost: 69, or as if nothing had been.
 
-    The full form: python -m tests.faults.damage --count 2000 --jobs 2
+    The full form: python -m tests.faults.damage --count 2100 --seed 8 --jobs 2
     """
     command = (sys.executable, "-m", "tests.faults.damage", "--count", "8", "--seed", "3")
     done = subprocess.run(
