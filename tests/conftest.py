@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,15 @@ _SCRUBBED = (
 )  # fmt: skip
 """Beginnings of the names of variables that change what durajob does or prints. LangGraph's and
 LangSmith's LANG… fall under LANG too."""
+
+# In the background of a script, or under nohup, these are ignored, and what tests start would
+# inherit that.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 @pytest.fixture(autouse=True)

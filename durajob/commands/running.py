@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from durajob.engine.signals import Drain
     from durajob.events import Observer
     from durajob.registry import Definition
+    from durajob.store.write import Writer
 
 _DYING = 2.0  # seconds
 BUSY_CHOICES = ("fail", "skip", "wait")
@@ -135,8 +136,12 @@ def run(
     observer: Observer,
     drain: Drain,
     prepared: Any = None,
+    writer: Writer | None = None,
 ) -> ThreadResult:
-    """Claim an admitted thread and drive it; how it stands then."""
+    """Claim an admitted thread and drive it; how it stands then.
+
+    ``prepared`` and ``writer`` are what whoever admitted it has made already.
+    """
     from durajob.engine.claim import Claim, StopAsked, claim
     from durajob.engine.drive import drive
     from durajob.engine.graph import describe
@@ -146,7 +151,7 @@ def run(
     timeout = definition.timeout if options.timeout is None else options.timeout
     deadline = None if timeout is None else clock.monotonic() + timeout
     loaded, shape = prepared or (found := load(definition), describe(found.builder, found.policies))
-    writer = Writer(settings.store.path, create=False)
+    writer = writer or Writer(settings.store.path, create=False)
     try:
         request = Claim(
             thread=thread,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from durajob.engine.graph import Shape
     from durajob.events import Observer
     from durajob.registry import Definition
+    from durajob.store.write import Writer
 
 EXISTS_CHOICES = ("fail", "resume", "skip")
 
@@ -100,11 +101,13 @@ def _new(request: _Request) -> ThreadResult:
     prepared = loaded, describe(loaded.builder, loaded.policies)
     drain = Drain()
     with watch(drain):
-        if not _admit(request, prepared[1]):
+        writer = _admit(request, prepared[1])
+        if writer is None:
             row = _find(request)
             assert row is not None, "another process has just taken the thread id"
             return _existing(request, row)
         if request.detach:
+            writer.close()
             return _detached(request)
         return running.run(
             request.name,
@@ -114,17 +117,23 @@ def _new(request: _Request) -> ThreadResult:
             observer=request.observer,
             drain=drain,
             prepared=prepared,
+            writer=writer,
         )
 
 
-def _admit(request: _Request, shape: Shape) -> bool:
-    """Make the thread durable; False when another process was first."""
+def _admit(request: _Request, shape: Shape) -> Writer | None:
+    """Make the thread durable; None when another process was first.
+
+    The store stays open for whoever drives the thread: when a connection is closed, SQLite moves
+    its log's pages, and says nothing if that fails. So it is closed when all is written.
+    """
     from durajob.engine.admit import admit
     from durajob.store.write import Writer
 
     writer = Writer(request.settings.store.path, create=True)
+    admitted = False
     try:
-        return admit(
+        admitted = admit(
             writer,
             request.name,
             definition=request.definition,
@@ -134,7 +143,9 @@ def _admit(request: _Request, shape: Shape) -> bool:
             slot=request.slot,
         )
     finally:
-        writer.close()
+        if not admitted:
+            writer.close()
+    return writer if admitted else None
 
 
 def _detached(request: _Request) -> ThreadResult:
