@@ -47,8 +47,11 @@ class Compensation:
     """What undoes a step that has finished, when its thread fails for good or is cancelled."""
 
     run: Callable[[Any, Any], Any] | str
-    """Called with what the step was given and what it returned; text is a target."""
+    """Called with what the step was given and what it returned; text is a target, or the
+    command of a step that is one."""
     retry: RetryPolicy | None = None
+    timeout: float | None = None  # seconds that one attempt may take
+    isolate: bool = False  # whether it runs in a process of its own, limit or not
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,3 +83,4 @@ class ShellStep:
     foreach: str | None  # the key of the list in the state
     timeout: float | None  # seconds
     grace: float  # seconds between being asked to end and being killed
+    compensate: ShellStep | None = None  # the command that undoes it

@@ -26,6 +26,7 @@ from durajob.config.specs import (
     OnChange,
     RetryNumbers,
     RetrySpec,
+    ShellCompensateSpec,
     ShellRetrySpec,
     ShellSpec,
     Size,
@@ -55,7 +56,6 @@ _LATER = {
     Defaults: ("lock", "missed", "catchup", "notify", "overlap", "retention", "timezone"),
     WorkflowSpec: ("compensate", "lock", "notify", "retention", "schedule", "priority"),
     StepSpec: ("needs", "run"),
-    ShellSpec: ("compensate",),
 }
 """Keys of later versions: whoever writes one is told so, rather than that it is unknown."""
 
@@ -78,6 +78,11 @@ _RETRIES: Mapping[type, type[Struct]] = {
     StepSpec: RetrySpec,
     CompensateSpec: RetrySpec,
     ShellSpec: ShellRetrySpec,
+    ShellCompensateSpec: ShellRetrySpec,
+}
+_COMPENSATIONS: Mapping[type, type[Struct]] = {
+    StepSpec: CompensateSpec,
+    ShellSpec: ShellCompensateSpec,
 }
 _ON_EXIT_EXAMPLE = "for example on_exit = [1, 75]; 124 is a timeout, 128 and more a signal"
 _GRAPH_EXAMPLE = 'for example graph = "./file.py:name", or [[workflows.NAME.steps]] with run = "…"'
@@ -154,7 +159,7 @@ def step_policies(defaults: Defaults, spec: WorkflowSpec) -> dict[str, StepPolic
                 retry=_retry(defaults, said.retry),
                 max_crashes=said.max_crashes,
                 lock=None if said.lock is None else _lock_policy(said.lock),
-                compensate=_compensation(defaults, said) if isinstance(said, StepSpec) else None,
+                compensate=_compensation(defaults, said.compensate),
                 delay=None if said.delay is None else float(said.delay),
                 **(_limits(said) if isinstance(said, StepSpec) else {}),
             )
@@ -178,11 +183,15 @@ def commands_of(spec: WorkflowSpec, folder: Path | None) -> tuple[ShellStep, ...
     def refuse(below: _Key, problem: str, hint: str | None) -> ConfigError:
         raise AssertionError(f"checked when it was read: {below}: {problem}")
 
-    return tuple(
-        step
-        if step.cwd is None
-        else replace(step, cwd=os.path.join(folder or "", os.path.expanduser(step.cwd)))
-        for step in shell_steps(spec.steps, refuse)
+    return tuple(_placed(step, folder) for step in shell_steps(spec.steps, refuse))
+
+
+def _placed(step: ShellStep, folder: Path | None) -> ShellStep:
+    cwd = step.cwd
+    return replace(
+        step,
+        cwd=None if cwd is None else os.path.join(folder or "", os.path.expanduser(cwd)),
+        compensate=None if step.compensate is None else _placed(step.compensate, folder),
     )
 
 
@@ -204,11 +213,16 @@ def _lock_policy(said: str | LockSpec) -> LockPolicy:
     return LockPolicy(name=said.name, limit=said.limit, wait=wait)
 
 
-def _compensation(defaults: Defaults, step: StepSpec) -> Compensation | None:
-    said = step.compensate
+def _compensation(
+    defaults: Defaults, said: str | CompensateSpec | ShellCompensateSpec | None
+) -> Compensation | None:
     if said is None or isinstance(said, str):
         return None if said is None else Compensation(run=said)
-    return Compensation(run=said.run, retry=_retry(defaults, said.retry))
+    retry = _retry(defaults, said.retry)
+    if isinstance(said, ShellCompensateSpec):  # the command keeps its own limit
+        return Compensation(run=said.run, retry=retry)
+    timeout = None if said.timeout is None else float(said.timeout)
+    return Compensation(run=said.run, retry=retry, timeout=timeout, isolate=said.isolate)
 
 
 def _workflow(document: Document, name: str, table: object, defaults: Defaults) -> WorkflowSpec:
@@ -229,8 +243,11 @@ def _workflow(document: Document, name: str, table: object, defaults: Defaults) 
         if step_spec.lock is not None:
             _check_lock(document, (*within, "lock"), step_spec.lock)
         _check_retry(document, (*within, "retry"), defaults, step_spec.retry)
-        if isinstance(step_spec, StepSpec):
-            _check_compensation(document, (*within, "compensate"), defaults, step_spec.compensate)
+        said = step_spec.compensate
+        if isinstance(step_spec, StepSpec) and said is not None:
+            _check_target(document, (*within, "compensate"), said)
+        if said is not None and not isinstance(said, str):
+            _check_retry(document, (*within, "compensate", "retry"), defaults, said.retry)
     return spec
 
 
@@ -277,17 +294,13 @@ def _check_retry(
     _check_waits(document, key, defaults.retry, retry)
 
 
-def _check_compensation(
-    document: Document, key: _Key, defaults: Defaults, said: str | CompensateSpec | None
+def _check_target(
+    document: Document, key: _Key, said: str | CompensateSpec | ShellCompensateSpec
 ) -> None:
-    if said is None:
-        return
     try:
         parse_target(said if isinstance(said, str) else said.run)
     except ValueError as error:
         raise document.error(key, str(error), hint='compensate = "./file.py:name"') from error
-    if isinstance(said, CompensateSpec):
-        _check_retry(document, (*key, "retry"), defaults, said.retry)
 
 
 def _check_lock(document: Document, key: _Key, lock: str | LockSpec) -> None:
@@ -350,8 +363,8 @@ def _decode(document: Document, key: _Key, table: object, spec: type[S]) -> S:
         raise document.error(key, f"must be a table, not {_kind(table)}")
     _refuse_unknown(document, key, table, spec)
     compensate = table.get("compensate")
-    if spec is StepSpec and isinstance(compensate, dict):
-        _decode(document, (*key, "compensate"), compensate, CompensateSpec)
+    if spec in _COMPENSATIONS and isinstance(compensate, dict):
+        _decode(document, (*key, "compensate"), compensate, _COMPENSATIONS[spec])
     retry = table.get("retry")
     if isinstance(retry, dict):
         nested = _RETRIES.get(spec, RetryNumbers)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from durajob.config.names import nearest
-from durajob.config.specs import ShellSpec
+from durajob.config.specs import ShellCompensateSpec, ShellSpec
 from durajob.errors import ConfigError
 from durajob.policies import ShellStep
 
@@ -18,6 +18,7 @@ LONGEST_COMMAND = 100_000
 GRACE = 5.0
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
+_EXAMPLES = {"run": "pg_dump shop", "when": "test -s list", "compensate": "rm -rf dump"}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHELLS: Mapping[str, tuple[str, ...]] = {
     "sh": ("/bin/sh", "-ec"),
@@ -57,6 +58,7 @@ def shell_steps(specs: Sequence[ShellSpec], refuse: Refuse) -> tuple[ShellStep, 
                 foreach=spec.foreach,
                 timeout=None if spec.timeout is None else float(spec.timeout),
                 grace=GRACE if spec.grace is None else float(spec.grace),
+                compensate=_compensation(spec),
             )
         )
     _check_cycles(steps, refuse)
@@ -67,6 +69,30 @@ def _needs(spec: ShellSpec) -> tuple[str, ...]:
     if spec.needs is None:
         return ()
     return tuple(dict.fromkeys([spec.needs] if isinstance(spec.needs, str) else spec.needs))
+
+
+def _compensation(spec: ShellSpec) -> ShellStep | None:
+    """The command that undoes the step: in the step's surroundings, unless it says its own."""
+    if spec.compensate is None:
+        return None
+    said = _own(spec.compensate)
+    grace = spec.grace if said.grace is None else said.grace
+    return ShellStep(
+        name=spec.name,
+        run=said.run,
+        needs=(),
+        shell=_shell(spec.shell if said.shell is None else said.shell),
+        cwd=spec.cwd if said.cwd is None else said.cwd,
+        env={**spec.env, **said.env},
+        when=None,
+        foreach=None,
+        timeout=None if said.timeout is None else float(said.timeout),
+        grace=GRACE if grace is None else float(grace),
+    )
+
+
+def _own(said: str | ShellCompensateSpec) -> ShellCompensateSpec:
+    return ShellCompensateSpec(run=said) if isinstance(said, str) else said
 
 
 def _shell(said: str | list[str] | None) -> tuple[str, ...]:
@@ -93,34 +119,45 @@ def _check_names(specs: Sequence[ShellSpec], refuse: Refuse) -> None:
 
 
 def _check(spec: ShellSpec, refuse: Refuse) -> None:
-    for key, command in (("run", spec.run), ("when", spec.when)):
-        if command is None:
-            continue
-        if not command.strip():
-            raise refuse((spec.name, key), "is empty", 'for example run = "pg_dump shop"')
-        if "\0" in command:
-            raise refuse((spec.name, key), "holds a zero byte", None)
-        if len(command.encode("utf-8", "replace")) > LONGEST_COMMAND:
-            raise refuse(
-                (spec.name, key), f"has more than {LONGEST_COMMAND:,} bytes", "call a script"
-            )
+    _check_command((spec.name, "run"), spec.run, refuse)
+    if spec.when is not None:
+        _check_command((spec.name, "when"), spec.when, refuse)
     if spec.foreach is not None and (not spec.foreach or spec.foreach == spec.name):
         raise refuse(
             (spec.name, "foreach"),
             "must name a key of the state, other than the step's name",
             "what the branches find out stands in the state under the step's name",
         )
+    _check_surroundings((spec.name,), spec, refuse)
+    if spec.compensate is not None:
+        key, own = (spec.name, "compensate"), _own(spec.compensate)
+        _check_command(key if own is not spec.compensate else (*key, "run"), own.run, refuse)
+        _check_surroundings(key, own, refuse)
+
+
+def _check_command(key: tuple[str, ...], command: str, refuse: Refuse) -> None:
+    if not command.strip():
+        raise refuse(key, "is empty", f'for example {key[-1]} = "{_EXAMPLES[key[-1]]}"')
+    if "\0" in command:
+        raise refuse(key, "holds a zero byte", None)
+    if len(command.encode("utf-8", "replace")) > LONGEST_COMMAND:
+        raise refuse(key, f"has more than {LONGEST_COMMAND:,} bytes", "call a script")
+
+
+def _check_surroundings(
+    key: tuple[str, ...], spec: ShellSpec | ShellCompensateSpec, refuse: Refuse
+) -> None:
     if spec.shell is not None and (not spec.shell or spec.shell[0] == ""):
-        raise refuse((spec.name, "shell"), "is empty", 'for example shell = "bash"')
+        raise refuse((*key, "shell"), "is empty", 'for example shell = "bash"')
     if spec.cwd is not None and (not spec.cwd or "\0" in spec.cwd):
-        raise refuse((spec.name, "cwd"), "names no folder", None)
+        raise refuse((*key, "cwd"), "names no folder", None)
     for name, value in spec.env.items():
         if not _VARIABLE.fullmatch(name) or name.startswith("DURAJOB_"):
             problem = f"{name[:60]!r} cannot be set"
             hint = "a variable is letters, digits and _; those that begin with DURAJOB_ are ours"
-            raise refuse((spec.name, "env"), problem, hint)
+            raise refuse((*key, "env"), problem, hint)
         if "\0" in value:
-            raise refuse((spec.name, "env", name), "holds a zero byte", None)
+            raise refuse((*key, "env", name), "holds a zero byte", None)
 
 
 def _check_cycles(steps: Sequence[ShellStep], refuse: Refuse) -> None:

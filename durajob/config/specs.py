@@ -61,10 +61,12 @@ class LockSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class CompensateSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A step's compensation with a retry of its own."""
+    """A step's compensation with a policy of its own."""
 
     run: str
     retry: RetrySpec | None = None
+    timeout: Duration | None = None
+    isolate: bool = False
 
 
 class StepSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,6 +88,18 @@ class ShellRetrySpec(RetryNumbers, frozen=True, kw_only=True, forbid_unknown_fie
     on_exit: ExitCode | list[ExitCode]
 
 
+class ShellCompensateSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The compensation of a step that is a command, where the command is not all that is said."""
+
+    run: str
+    timeout: Duration | None = None
+    grace: Duration | None = None
+    retry: ShellRetrySpec | None = None
+    cwd: str | None = None
+    env: dict[str, str] = {}
+    shell: str | list[str] | None = None
+
+
 class ShellSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[[workflows.NAME.steps]]``"""
 
@@ -103,6 +117,7 @@ class ShellSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_crashes: MaxCrashes | None = None
     lock: str | LockSpec | None = None
     delay: Duration | None = None
+    compensate: str | ShellCompensateSpec | None = None
 
 
 class WorkflowSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,8 +8,6 @@ not run again, whoever drives the thread, and whatever became of the owner befor
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,14 +17,18 @@ from langgraph.errors import GraphBubbleUp
 
 from durajob import clock
 from durajob.engine.crashes import told
+from durajob.engine.isolation.bounded import bounded_undo
 from durajob.engine.pool import Drained, without_pool
 from durajob.engine.step import Attempts, Run
 from durajob.engine.waits import wakes_soon
 from durajob.errors import CrashLoop, StepFault
 from durajob.events import Notice
-from durajob.model import StepError, ThreadStatus
+from durajob.model import AttemptStatus, StepError, ThreadStatus
 from durajob.policies import Compensation, StepPolicy
 from durajob.store.ledger import Attempt, Due, Undo
+
+_READ = "__pregel_read"
+"""Where LangGraph looks for the state, for those that read it as a branch does."""
 
 
 def unwind(
@@ -60,7 +62,9 @@ def unwind(
         try:
             failure = _compensate(run, due, policies)
         except Drained:
-            ledger.finish("stopped")
+            # Only what a worker was ended in can still be running.
+            timed_out = run.drain.reason == "timeout"
+            ledger.finish("stopped", attempts=AttemptStatus.TIMED_OUT if timed_out else None)
             return ThreadStatus.STOPPED
         except GraphBubbleUp:
             if run.questions.answered_meanwhile() or wakes_soon(run):
@@ -114,15 +118,14 @@ class _Compensating(Attempts):
     """The attempts at one compensation, in this process."""
 
     def __init__(self, run: Run, due: Due, compensation: Compensation) -> None:
-        state, result = run.serde.loads_typed(due.state), run.serde.loads_typed(due.result)
-        function = compensation.run
-        assert callable(function), "names were looked up when the workflow was loaded"
+        given = run.serde.loads_typed(due.state), run.serde.loads_typed(due.result)
+        undo = bounded_undo(due.node, compensation, run.workers)
 
-        def call(state: Any, config: RunnableConfig) -> None:
+        def call(given: Any, config: RunnableConfig) -> None:
             try:
-                answer = function(state, result)
-                if inspect.isawaitable(answer):
-                    asyncio.run(_awaited(answer))
+                undo(given, config)
+            except Drained:
+                raise
             except GraphBubbleUp as bubble:
                 raise StepFault(
                     f"{due.place.step} used LangGraph's interrupt()",
@@ -136,14 +139,13 @@ class _Compensating(Attempts):
             StepPolicy(retry=compensation.retry),
             lambda result: None,
             without_pool(call),
-            state,
-            {"configurable": {}, "metadata": {}},
+            given,
+            {
+                "configurable": {_READ: lambda select, fresh: run.state()[select]},
+                "metadata": {},
+            },
         )
         self._due = due
 
     def _commit(self, attempt: Attempt, stored: tuple[str, bytes], undo: Undo | None) -> float:
         return self._shared.ledger.settle(attempt, self._due)
-
-
-async def _awaited(answer: Any) -> Any:
-    return await answer

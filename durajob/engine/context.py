@@ -35,6 +35,7 @@ class AttemptContext(Waits):
         self._effects = Effects(run.effects, run.questions, attempt, run.serde)
         self._approvals = itertools.count(1)
         self.beaten = clock.monotonic()
+        self.did_nothing = False
         self._run = run
         self._attempt = attempt
         self._shown = self._stored = 0.0
@@ -97,6 +98,9 @@ class AttemptContext(Waits):
 
     def command_room(self) -> CommandRoom:
         return self._run.room
+
+    def nothing_to_undo(self) -> None:
+        self.did_nothing = True
 
     def effect_key(self, name: str, /) -> str:
         return self._effects.key(name)

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -364,12 +364,20 @@ def _compile(job: Job, run: Run) -> Pregel[Any, Any, Any, Any]:
     wrapped = graphs.wrap(job.loaded.builder, policies=policies, step=step, inner=inner)
     compiled = wrapped.compile(checkpointer=saver)
     run.serde = compiled.checkpointer.serde  # type: ignore[union-attr] # the saver given above
+    run.state = cache(partial(_state_of, compiled.checkpointer, job.thread))
     run.handles_errors = bool(compiled.node_error_handler_map)
     entries = graphs.entry_steps(job.loaded.builder)
     run.progress.pending = partial(graphs.pending_steps, compiled, entries)
     run.progress.check_inner = partial(graphs.refuse_steps_that_are_gone, job.loaded.builder)
     run.progress.delta_channels = graphs.delta_channels(compiled)
     return compiled
+
+
+def _state_of(saver: Any, thread: str) -> Mapping[str, Any]:
+    """What the latest checkpoint holds, by channel."""
+    found = saver.get_tuple({"configurable": {"thread_id": thread, "checkpoint_ns": ""}})
+    values: Mapping[str, Any] = {} if found is None else found.checkpoint["channel_values"]
+    return values
 
 
 class _Subgraph(Runnable[Any, Any]):

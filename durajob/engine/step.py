@@ -7,7 +7,7 @@ the step is called again on resume, and the ledger answers without running it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -81,6 +81,7 @@ class Run:
     workers: Workers
     guard: Guard | None = None  # only where a process has died before
     serde: Any = None  # set once the graph is compiled: it allows the types of its state
+    state: Callable[[], Mapping[str, Any]] = dict  # likewise: the latest checkpoint's
     failures: dict[int, StepError] = field(default_factory=dict)  # by the exception's id
     handles_errors: bool = False  # whether the graph has error handlers
     sleeps: list[int] = field(default_factory=list)  # when steps that were left wake again
@@ -242,7 +243,7 @@ class Attempts:
             finally:
                 current.reset(token)
                 context.close()
-            seconds = self._commit(attempt, stored, undo)
+            seconds = self._commit(attempt, stored, None if context.did_nothing else undo)
         run.observer.notify(
             StepFinished(
                 thread=run.thread,

@@ -50,6 +50,9 @@ class StepContext(Protocol):
     def command_room(self) -> CommandRoom:
         """For shell steps, which always run in the owner's own process."""
 
+    def nothing_to_undo(self) -> None:
+        """The step has done nothing: when it finishes, no compensation of it is due."""
+
     def effect_key(self, name: str, /) -> str:
         """The idempotency key of an effect."""
 

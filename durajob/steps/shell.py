@@ -71,16 +71,38 @@ def run_command(
     context = current.get()
     assert context is not None, "a shell step runs inside a thread"
     end = None if step.timeout is None else clock.monotonic() + step.timeout
-    with _files(context, state, branch) as files:
-        call = _Call(step, context, _environment(step, context, state, branch, files), end)
+    told = {"INPUT": context.command_room().input, "STATE": state}
+    with _files(context, told, "OUTPUT") as files:
+        call = _Call(step, context, _environment(step, context, told, branch, files), end)
         if step.when is not None and not call.asks(step.when):
             context.print("skipped: its when said no\n", "durajob")
+            context.nothing_to_undo()
             return None
         call.runs(step.run)
         try:
             return read_outputs(files["DURAJOB_OUTPUT"])
         except ValueError as error:
             raise CommandFailed(f"its outputs cannot be taken: {error}") from error
+
+
+def run_compensation(
+    command: ShellStep,
+    state: Mapping[str, Any],
+    result: Mapping[str, Any],
+    branch: Branch | None = None,
+) -> None:
+    """Run the command that undoes a step; ``result`` is what the step had found out.
+
+    Raises:
+        CommandFailed: when it did not end well.
+    """
+    context = current.get()
+    assert context is not None, "a compensation runs inside a thread"
+    end = None if command.timeout is None else clock.monotonic() + command.timeout
+    told = {"INPUT": context.command_room().input, "STATE": state, "RESULT": result}
+    with _files(context, told) as files:
+        env = _environment(command, context, told, branch, files)
+        _Call(command, context, env, end).runs(command.run)
 
 
 def kill_commands() -> None:
@@ -206,21 +228,17 @@ def _not_started(step: ShellStep, error: OSError) -> CommandFailed:
 
 @contextmanager
 def _files(
-    context: StepContext, state: Mapping[str, Any], branch: Branch | None
+    context: StepContext, told: Mapping[str, Mapping[str, Any]], *asked: str
 ) -> Iterator[dict[str, str]]:
-    """The files through which a command is told and tells, by the variables that name them."""
+    """The files through which a command is told and asked, by the variables that name them."""
     room = context.command_room()
     make_folder(Path(room.folder))
     folder = tempfile.mkdtemp(prefix="durajob-")
     try:
-        files = {
-            f"{_OWN}{name}": os.path.join(folder, name.lower())
-            for name in ("INPUT", "STATE", "OUTPUT")
-        }
-        contents = {"INPUT": room.input, "STATE": state}
+        files = {f"{_OWN}{name}": os.path.join(folder, name.lower()) for name in (*told, *asked)}
         for name, path in files.items():
             with open(path, "w", encoding="utf-8") as file:
-                if (content := contents.get(name.removeprefix(_OWN))) is not None:
+                if (content := told.get(name.removeprefix(_OWN))) is not None:
                     json.dump(content, file, default=repr)
         yield files
     finally:
@@ -230,7 +248,7 @@ def _files(
 def _environment(
     step: ShellStep,
     context: StepContext,
-    state: Mapping[str, Any],
+    told: Mapping[str, Mapping[str, Any]],
     branch: Branch | None,
     files: Mapping[str, str],
 ) -> dict[str, str]:
@@ -238,14 +256,11 @@ def _environment(
     env = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
     env |= {name: os.environ[name] for name in _KEPT if name in os.environ}
     env |= step.env
-    values = [
-        *((f"{_OWN}STATE_", key, value) for key, value in state.items()),
-        *((f"{_OWN}INPUT_", key, value) for key, value in room.input.items()),
-    ]
+    values = [(of, key, value) for of in reversed(list(told)) for key, value in told[of].items()]
     left = _LONGEST_ALL
-    for prefix, key, value in values:
+    for of, key, value in values:
         text = _scalar(value)
-        name = prefix + re.sub(r"[^A-Z0-9_]", "_", str(key).upper())
+        name = f"{_OWN}{of}_" + re.sub(r"[^A-Z0-9_]", "_", str(key).upper())
         if text is not None and _fits(text) and (left := left - len(name) - len(text)) > 0:
             env[name] = text
     env |= {

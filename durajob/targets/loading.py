@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from durajob.config.names import nearest
 from durajob.config.target import Target, parse_target
 from durajob.errors import ConfigError, TargetError
-from durajob.policies import Compensation, RetryPolicy, StepPolicy
+from durajob.policies import RetryPolicy, StepPolicy
 from durajob.registry import Definition
 from durajob.targets.imports import contained, import_target, users
 from durajob.targets.nested import every_step, key_of
@@ -61,10 +61,15 @@ def load(definition: Definition) -> Loaded:
 
 
 def _load_commands(definition: Definition) -> Loaded:
-    from durajob.workflow.shell import shell_graph
+    from durajob.workflow.shell import compensation_of, shell_graph
 
+    policies = dict(definition.policies)
+    for step in definition.commands:
+        if (compensate := policies[step.name].compensate) is not None:
+            compensate = replace(compensate, run=compensation_of(step))
+            policies[step.name] = replace(policies[step.name], compensate=compensate)
     builder = shell_graph(definition.commands)
-    return Loaded(builder=builder, policies=definition.policies, name=definition.name)
+    return Loaded(builder=builder, policies=policies, name=definition.name)
 
 
 def _graph(
@@ -182,7 +187,8 @@ def _overlaid(
 def _resolved(definition: Definition, step: str, policy: StepPolicy) -> StepPolicy:
     compensate = policy.compensate
     if compensate is not None:
-        compensate = Compensation(
+        compensate = replace(
+            compensate,
             run=_compensation(definition, step, compensate.run),
             retry=_retried(definition, step, compensate.retry),
         )

@@ -8,10 +8,13 @@ from typing import Any, Required, TypedDict
 
 from durajob.errors import ConfigError
 from durajob.policies import Compensation
+from durajob.workflow.options import Limit, parse_flag, parse_limit
 from durajob.workflow.retry import Retry, parse_retry
 
 CompensationFunction = Callable[..., Any]
 """Called like its step, with what the step returned as one more argument at the end."""
+
+_KEYS = ("run", "retry", "timeout", "isolate")
 
 
 class Compensate(TypedDict, total=False):
@@ -20,6 +23,10 @@ class Compensate(TypedDict, total=False):
     run: Required[CompensationFunction]
     retry: Retry
     """When and how to try it again; see ``Retry``."""
+    timeout: Limit
+    """How long one attempt may take; it then runs in a process of its own, which is killed."""
+    isolate: bool
+    """Run it in a process of its own, whether or not it has a limit."""
 
 
 def parse_compensation(given: object, *, arguments: int, where: str) -> Compensation:
@@ -28,16 +35,16 @@ def parse_compensation(given: object, *, arguments: int, where: str) -> Compensa
     Raises:
         ConfigError: when it is no function, or one that cannot be called so.
     """
-    retry = None
+    said: Mapping[str, Any] = {}
     if isinstance(given, Mapping):
-        for key in given:
-            if key not in ("run", "retry"):
+        said, given = given, given.get("run")
+        for key in said:
+            if key not in _KEYS:
                 raise ConfigError(
-                    f"{where}: unknown key {key!r} in compensate", hint="the keys are run, retry"
+                    f"{where}: unknown key {key!r} in compensate",
+                    hint=f"the keys are {', '.join(_KEYS)}",
                 )
-        if given.get("retry") is not None:
-            retry = parse_retry(given["retry"], where=f"{where}, compensate")
-        given = given.get("run")
+    within, retry = f"{where}, compensate", said.get("retry")
     if not callable(given):
         raise ConfigError(
             f"{where}: compensate is {given!r}, which is no function",
@@ -45,7 +52,12 @@ def parse_compensation(given: object, *, arguments: int, where: str) -> Compensa
         )
     takes = ("state",) if arguments == 1 else ("item", "shared")
     check_arguments(given, arguments + 1, f"({', '.join((*takes, 'result'))})", where)
-    return Compensation(run=given, retry=retry)
+    return Compensation(
+        run=given,
+        retry=None if retry is None else parse_retry(retry, where=within),
+        timeout=parse_limit(said.get("timeout"), f"{within}: timeout"),
+        isolate=bool(parse_flag(said.get("isolate"), f"{within}: isolate")),
+    )
 
 
 def check_arguments(function: Callable[..., Any], count: int, takes: str, where: str) -> None:

@@ -47,8 +47,8 @@ def parse_policy(given: Mapping[str, Any], *, where: str) -> StepPolicy:
         delay=None if delay is None else _seconds(delay, f"{where}: delay", least=0.001),
         max_crashes=_check_max_crashes(given["max_crashes"], where),
         timeout=_timeout(given["timeout"], f"{where}: timeout"),
-        idle_timeout=_limit(given["idle_timeout"], f"{where}: idle_timeout"),
-        isolate=_flag(given["isolate"], f"{where}: isolate"),
+        idle_timeout=parse_limit(given["idle_timeout"], f"{where}: idle_timeout"),
+        isolate=parse_flag(given["isolate"], f"{where}: isolate"),
     )
 
 
@@ -91,14 +91,24 @@ def _check_max_crashes(value: object, where: str) -> int | None:
 
 
 def _timeout(value: object, where: str) -> float | Callable[[Any], float] | None:
-    return value if callable(value) else _limit(value, where)
+    return value if callable(value) else parse_limit(value, where)
 
 
-def _limit(value: object, where: str) -> float | None:
+def parse_limit(value: object, where: str) -> float | None:
+    """Seconds; None when it is not given.
+
+    Raises:
+        ConfigError: when it is no duration.
+    """
     return None if value is None else _seconds(value, where, least=0.001)
 
 
-def _flag(value: object, where: str) -> bool | None:
+def parse_flag(value: object, where: str) -> bool | None:
+    """Whether it is so; None when it is not given.
+
+    Raises:
+        ConfigError: when it is neither.
+    """
     if value is not None and not isinstance(value, bool):
         raise ConfigError(f"{where} is {value!r}, not True or False")
     return value

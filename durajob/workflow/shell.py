@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.config import get_config
 
 from durajob.errors import StepFault
 from durajob.policies import ShellStep
-from durajob.steps.shell import Branch, run_command
+from durajob.steps.context import current
+from durajob.steps.shell import Branch, run_command, run_compensation
 
 if TYPE_CHECKING:
     from langgraph.graph import StateGraph
@@ -51,6 +53,21 @@ def shell_graph(steps: Sequence[ShellStep]) -> StateGraph[Any]:
         else:
             graph.add_edge(step.needs[0] if step.needs else START, first)
     return graph
+
+
+def compensation_of(step: ShellStep) -> Callable[[Any, Any], None]:
+    """What undoes a step that says how, given what its node was given and returned."""
+    command = step.compensate
+    assert command is not None, "only of a step that has one"
+
+    def undo(state: Any, result: Any) -> None:
+        run_compensation(command, state, result)
+
+    def undo_branch(sent: Any, result: Any) -> None:
+        branch = Branch(sent["index"], sent["item"])
+        run_compensation(command, _state_now(get_config()), result[1], branch)
+
+    return undo if step.foreach is None else undo_branch
 
 
 def _first(step: ShellStep) -> str:
@@ -109,11 +126,18 @@ def _branch(step: ShellStep) -> Any:
     """The node that runs for one item. The state is read here, not stored with each item."""
 
     def branch(sent: Any, config: RunnableConfig) -> Any:
-        from langgraph.pregel._read import ChannelRead
-
         if not sent:
+            context = current.get()
+            assert context is not None, "a shell step runs inside a thread"
+            context.nothing_to_undo()
             return {}
-        state = ChannelRead.do_read(config, select="__root__")
+        state = _state_now(config)
         return [step.name, run_command(step, state, Branch(sent["index"], sent["item"]))]
 
     return branch
+
+
+def _state_now(config: RunnableConfig) -> Any:
+    from langgraph.pregel._read import ChannelRead
+
+    return ChannelRead.do_read(config, select="__root__")

@@ -101,6 +101,50 @@ def test_a_bad_compensation_in_workflows_toml_is_refused(
     assert f"5: workflows.w.steps.a.{said}" in str(refused.value)
 
 
+SHELL_SPEC = 'version = 1\n[[workflows.w.steps]]\nname = "a"\nrun = "true"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("compensate = 1", "compensate: must be"),
+        ('compensate = " "', "compensate: is empty"),
+        ('compensate = { run = "" }', "compensate.run: is empty"),
+        ("compensate = {}", "compensate: run is missing"),
+        ('compensate = { run = "true", tiemout = "1s" }', "compensate.tiemout: unknown key"),
+        ('compensate = { run = "true", when = "true" }', "compensate.when: unknown key"),
+        ('compensate = { run = "true", timeout = "-1s" }', "compensate.timeout: "),
+        (
+            'compensate = { run = "true", env = { DURAJOB_X = "" } }',
+            "compensate.env: 'DURAJOB_X' cannot be set",
+        ),
+        ('compensate = { run = "true", cwd = "" }', "compensate.cwd: names no folder"),
+        ('compensate = { run = "true", shell = [] }', "compensate.shell: is empty"),
+        (
+            'compensate = { run = "true", retry = { attempts = 2 } }',
+            "compensate.retry: does not say what to retry on",
+        ),
+        (
+            'compensate = { run = "true", retry = { on = "OSError", on_exit = 1 } }',
+            "compensate.retry.on: a command has no exceptions",
+        ),
+        (
+            'compensate = { run = "true", retry = { on_exit = 1, wait = "9m", max_wait = "1s" } }',
+            "compensate.retry: wait is longer than max_wait",
+        ),
+    ],
+)
+def test_a_bad_compensation_of_a_shell_step_is_refused(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    """With its key and the rule."""
+    file = tmp_path / "workflows.toml"
+    file.write_text(SHELL_SPEC + text)
+    with pytest.raises(ConfigError) as refused:
+        load_config(file)
+    assert f"workflows.w.steps.a.{said}" in str(refused.value)
+
+
 GRAPH = """
 from langgraph.graph import START, StateGraph
 

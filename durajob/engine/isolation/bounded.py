@@ -9,9 +9,17 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from durajob.engine.isolation.coroutines import run_within
 from durajob.engine.isolation.limits import Limits
-from durajob.engine.isolation.node import Call, answers, is_async, pack, plain_call
+from durajob.engine.isolation.node import (
+    Call,
+    answers,
+    is_async,
+    pack,
+    plain_call,
+    undo_call,
+)
 from durajob.engine.isolation.workers import Workers
-from durajob.policies import StepPolicy
+from durajob.model import COMPENSATION
+from durajob.policies import Compensation, StepPolicy
 from durajob.steps.context import current
 
 
@@ -58,6 +66,24 @@ def bounded(
 
         return in_time
     return plain_call(node)
+
+
+def bounded_undo(step: str, compensation: Compensation, workers: Workers) -> Call:
+    """What calls the compensation of a step, given what that was given and what it returned."""
+    if compensation.timeout is None and not compensation.isolate:
+        return undo_call(compensation)
+
+    def in_worker(given: Any, config: RunnableConfig) -> Any:
+        return workers.run(
+            (step, COMPENSATION),
+            given,
+            {"metadata": config["metadata"]},
+            context=cast("Any", current.get()),
+            answers={},
+            limits=Limits(timeout=compensation.timeout, idle=None),
+        )
+
+    return in_worker
 
 
 def _is_limited(policy: StepPolicy) -> bool:

@@ -8,6 +8,7 @@ stays with the owner, and the worker asks for it.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import pickle
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -20,6 +21,7 @@ from langgraph.runtime import Runtime
 
 from durajob.engine.guests import builder_of
 from durajob.errors import StepFault
+from durajob.policies import Compensation
 
 Call = Callable[[Any, RunnableConfig], Any]
 Ask = Callable[..., Any]
@@ -44,6 +46,23 @@ def plain_call(node: Runnable[Any, Any]) -> Call:
     if is_async(node):
         return lambda state, config: asyncio.run(cast("Any", node.ainvoke(state, config)))
     return node.invoke
+
+
+def undo_call(compensation: Compensation) -> Call:
+    """Calls a compensation in this thread; what it returns is nobody's."""
+    function = compensation.run
+    assert callable(function), "names were looked up when the workflow was loaded"
+
+    def call(given: Any, config: RunnableConfig) -> None:
+        answer = function(*given)
+        if inspect.isawaitable(answer):
+            asyncio.run(_awaited(answer))
+
+    return call
+
+
+async def _awaited(answer: Any) -> Any:
+    return await answer
 
 
 def node_at(builder: StateGraph[Any, Any, Any, Any], path: Sequence[str]) -> Runnable[Any, Any]:

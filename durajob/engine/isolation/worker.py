@@ -26,7 +26,9 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from durajob.engine.isolation import kernel, node, wire
 from durajob.engine.isolation.failure import describe, rebuild
-from durajob.errors import ResultNotStorable
+from durajob.errors import ResultNotStorable, StepFault
+from durajob.model import COMPENSATION
+from durajob.policies import StepPolicy
 from durajob.steps.context import current
 from durajob.steps.logged import logging_to_steps
 from durajob.targets import Loaded, load
@@ -84,8 +86,11 @@ def _run(channel: socket.socket, loaded: Loaded, payload: bytes) -> tuple[str, A
     try:
         path, state, packed, attributes = pickle.loads(payload)
         remote = Remote(channel, attributes)
-        call = node.plain_call(node.node_at(loaded.builder, path))
-        config = node.unpack(packed, remote._on_the_other_side, remote.beat)
+        if path[-1] == COMPENSATION:
+            call, config = _undo_call(loaded, path[0]), packed
+        else:
+            call = node.plain_call(node.node_at(loaded.builder, path))
+            config = node.unpack(packed, remote._on_the_other_side, remote.beat)
         wire.send(channel, ("begun",))
         token, outer = current.set(remote), var_child_runnable_config.set(config)
         try:
@@ -98,6 +103,16 @@ def _run(channel: socket.socket, loaded: Loaded, payload: bytes) -> tuple[str, A
         if os.getpid() != number:
             os._exit(1)
         return "raised", (describe(error), getattr(error, _ASKED, None))
+
+
+def _undo_call(loaded: Loaded, step: str) -> node.Call:
+    compensation = loaded.policies.get(step, StepPolicy()).compensate
+    if compensation is None:
+        raise StepFault(
+            f"the step {step!r} has no compensation in what its worker process has loaded",
+            hint="a function that returns the graph must return the same one each time",
+        )
+    return node.undo_call(compensation)
 
 
 class Remote:
