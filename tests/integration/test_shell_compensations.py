@@ -164,7 +164,7 @@ def test_the_runs_timeout_and_a_second_signal_end_a_command_that_undoes(
     """At once, with all that it has started; the thread goes on at that compensation."""
     undo = "test -e go || { sh -c 'echo $$ >> $EFFECTS; exec setsid sleep 600' & wait; }"
     configure(step("a", "true", compensate=undo) + FAIL)
-    thread = start(forked, "--timeout", "1s", check=124)
+    thread = start(forked, "--timeout", "4s", check=124)
     assert ("stopped", "compensating") == (thread["status"], thread["outcome"])
     assert {"a:compensate": ("timed_out", 1)} == compensations(thread)
     run = forked.begin("resume", "t", "--json")
