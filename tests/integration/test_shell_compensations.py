@@ -164,15 +164,15 @@ def test_the_runs_timeout_and_a_second_signal_end_a_command_that_undoes(
     """At once, with all that it has started; the thread goes on at that compensation."""
     undo = "test -e go || { sh -c 'echo $$ >> $EFFECTS; exec setsid sleep 600' & wait; }"
     configure(step("a", "true", compensate=undo) + FAIL)
-    thread = start(forked, "--timeout", "4s", check=124)
-    assert ("stopped", "compensating") == (thread["status"], thread["outcome"])
-    assert {"a:compensate": ("timed_out", 1)} == compensations(thread)
-    run = forked.begin("resume", "t", "--json")
-    run.until(lambda: len(lines(effects)) == 2)
+    run = forked.begin("start", "job", "-t", "t", "--json")
+    run.until(lambda: lines(effects))
     run.signal(signal.SIGTERM)
     run.until(lambda: "asked to stop" in run.stderr)
     run.signal(signal.SIGTERM)
     run.wait(check=130)
+    thread = forked.run("resume", "t", "--timeout", "3s", "--json", check=124).thread
+    assert ("stopped", "compensating") == (thread["status"], thread["outcome"])
+    assert {"a:compensate": ("timed_out", 2)} == compensations(thread)
     wait_for(lambda: not any(is_running(int(pid)) for pid in lines(effects)))
     Path("go").touch()
     assert "compensated" == forked.run("resume", "t", "--json", check=1).thread["outcome"]
