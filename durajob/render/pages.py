@@ -28,7 +28,7 @@ from durajob.model import (
 )
 from durajob.render import marks
 from durajob.render.envelope import json_text
-from durajob.render.text import age, cut, moment, number, one_line
+from durajob.render.text import age, beginning, cut, moment, number, one_line
 
 if TYPE_CHECKING:
     from durajob.catalogue import Finding, WorkflowInfo
@@ -388,7 +388,7 @@ def _blame(error: StepError) -> str:
 
 
 def _value(value: Mapping[str, Any] | Any) -> str:
-    return cut(one_line(json_text(value)), _LONGEST_VALUE)
+    return cut(one_line(json_text(beginning(value, 2 * _LONGEST_VALUE))), _LONGEST_VALUE)
 
 
 def _time(at: int | None, terminal: bool) -> str:

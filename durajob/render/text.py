@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from durajob import clock
 from durajob.durations import format_duration
@@ -28,6 +30,14 @@ def cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 1, 0)] + CUT
 
 
+def beginning(value: Any, length: int) -> Any:
+    """A value whose JSON begins with the same ``length`` characters, and is not much longer.
+
+    A state may have hundreds of megabytes, of which a page shows a line.
+    """
+    return _beginning(value, length)[0]
+
+
 def moment(at: int | None) -> str:
     """A stored time in the reader's time zone, for people."""
     if at is None:
@@ -48,6 +58,28 @@ def number(value: float) -> str:
 def steps_text(count: int) -> str:
     """``1 step``, ``2 steps``."""
     return "1 step" if count == 1 else f"{count} steps"
+
+
+def _beginning(value: Any, left: int) -> tuple[Any, int]:
+    """The beginning, and how many characters are left after it."""
+    if isinstance(value, (str, bytes)):
+        return value[:left], left - len(value)
+    if isinstance(value, Mapping):
+        some: dict[Any, Any] = {}
+        for key, each in value.items():
+            if left <= 0:
+                break
+            some[key], left = _beginning(each, left - len(key) if isinstance(key, str) else left)
+        return some, left - 1
+    if isinstance(value, (list, tuple)):
+        items = []
+        for each in value:
+            if left <= 0:
+                break
+            item, left = _beginning(each, left)
+            items.append(item)
+        return items, left - 1
+    return value, left - 1
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -217,7 +217,9 @@ def _compensation(
     try:
         found = import_target(target, definition.base)
     except TargetError as error:
-        raise ConfigError(f"{where} does not load: {error}", hint=error.hint) from error
+        raise ConfigError(
+            f"{where} does not load: {error}", hint="name a function of (state, result)"
+        ) from error
     if isinstance(found, type) or not callable(found):
         raise ConfigError(f"{where} is no function", hint="name a function of (state, result)")
     check_arguments(found, 2, "(state, result)", where)

@@ -34,8 +34,8 @@ class Limits(NamedTuple):
                 or not (math.isfinite(timeout) and 0 < timeout <= MAX_SECONDS)
             ):
                 raise StepFault(
-                    f"the function that tells the timeout returned {timeout!r:.100}",
-                    hint="return seconds, more than 0, up to 366 days",
+                    f"the function that tells the timeout returned {timeout!r:.100}, "
+                    "not seconds, more than 0 and up to 366 days",
                 )
         return cls(timeout=timeout, idle=policy.idle_timeout)
 
