@@ -34,7 +34,6 @@ class AttemptContext(Waits):
         self.attempt = attempt.number
         self._effects = Effects(run.effects, run.questions, attempt, run.serde)
         self._approvals = itertools.count(1)
-        self.beaten = clock.monotonic()
         self.did_nothing = False
         self._run = run
         self._attempt = attempt
@@ -57,9 +56,6 @@ class AttemptContext(Waits):
                     show=self._show,
                 )
             return self._log
-
-    def beat(self) -> None:
-        self.beaten = clock.monotonic()
 
     def report(self, progress: StepProgress, /) -> None:
         if progress.note is not None:

@@ -38,7 +38,8 @@ class Waits:
         self._held_by_policy = policy.lock
         self._of = run
         self._at = place
-        self._ended = threading.Event()  # the attempt has: a worker of it may still wait
+        self.beaten = clock.monotonic()
+        self._ended = threading.Event()
         self._turns: dict[int, Turn] = {}
         self._numbers = itertools.count(1)
         self._sleeps = itertools.count(1)
@@ -51,7 +52,7 @@ class Waits:
                 hint="leave one of the two out",
             )
         policy = LockPolicy(name=name, limit=limit, wait=wait)
-        turn = take_turn(self._of, self._at.step, policy, self._ended)
+        turn = take_turn(self._of, self._at.step, policy, self)
         number = next(self._numbers)
         self._turns[number] = turn
         return number
@@ -63,7 +64,16 @@ class Waits:
 
     def sleep(self, seconds: float | None, until: int | None, /) -> None:
         wake_at = until if until is not None else clock.now() + round((seconds or 0) * 1e6)
-        fall_asleep(self._of, self._at, next(self._sleeps), wake_at)
+        fall_asleep(self._of, self._at, next(self._sleeps), wake_at, self)
+
+    def beat(self) -> None:
+        """A sign of life: to wait for what durajob keeps is not to hang."""
+        self.beaten = clock.monotonic()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the attempt has: a worker of it may still wait."""
+        return self._ended.is_set()
 
     def end(self) -> None:
         """The attempt has ended: what it still held is free."""
@@ -72,10 +82,8 @@ class Waits:
             self.release_lock(number)
 
 
-def take_turn(
-    run: Run, step: str, policy: LockPolicy, ended: threading.Event | None = None
-) -> Turn:
-    """Wait for a lock and hold it.
+def take_turn(run: Run, step: str, policy: LockPolicy, attempt: Waits | None = None) -> Turn:
+    """Wait for a lock and hold it; ``attempt`` is what waits, once it has begun.
 
     Raises:
         LockTimeout: when the policy's wait is over.
@@ -83,16 +91,14 @@ def take_turn(
     """
     turn = run.ledger.queue_up(policy.name, limit=policy.limit, step=step)
     try:
-        _wait(run, step, policy, turn, ended)
+        _wait(run, step, policy, turn, attempt)
     except BaseException:
         turn.leave()
         raise
     return turn
 
 
-def _wait(
-    run: Run, step: str, policy: LockPolicy, turn: Turn, ended: threading.Event | None
-) -> None:
+def _wait(run: Run, step: str, policy: LockPolicy, turn: Turn, attempt: Waits | None) -> None:
     began, told = clock.monotonic(), False
     while not turn.try_enter():
         waited = clock.monotonic() - began
@@ -108,8 +114,10 @@ def _wait(
         pause = min(_LATEST, max(_SOONEST, waited / 20))
         if policy.wait is not None:
             pause = min(pause, policy.wait - waited)
-        if run.drain.wait(pause) or run.failed or (ended is not None and ended.is_set()):
+        if run.drain.wait(pause) or run.failed or (attempt is not None and attempt.ended):
             raise Leave()
+        if attempt is not None:
+            attempt.beat()
 
 
 def _holders(turn: Turn) -> str:
@@ -124,8 +132,10 @@ def _holders(turn: Turn) -> str:
     return f"held by {', '.join(shown)}{more}"
 
 
-def fall_asleep(run: Run, place: Place, number: int, wake_at: int) -> None:
-    """Sleep; return when it is over.
+def fall_asleep(
+    run: Run, place: Place, number: int, wake_at: int, attempt: Waits | None = None
+) -> None:
+    """Sleep; return when it is over. ``attempt`` is what sleeps, once it has begun.
 
     Raises:
         Leave: when the thread is to sleep without this process, or to stop.
@@ -136,8 +146,12 @@ def fall_asleep(run: Run, place: Place, number: int, wake_at: int) -> None:
     left = (said - clock.now()) / 1e6
     if left > SHORT_SLEEP:
         raise Leave(said)
-    if left > 0 and run.drain.wait(left):
-        raise Leave()
+    end = clock.monotonic() + left
+    while (left := end - clock.monotonic()) > 0:
+        if run.drain.wait(left if attempt is None else min(left, _LATEST)):
+            raise Leave()
+        if attempt is not None:
+            attempt.beat()
     run.ledger.wake_up(place, number)
 
 
