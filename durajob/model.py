@@ -144,7 +144,7 @@ class Asked(NamedTuple):
     schema: dict[str, Any] | None
     asked_at: int
     expires_at: int | None
-    status: str  # open, answered, expired
+    status: str  # open, answered, expired, closed (its thread has ended without it)
     answer: Any
     answered_at: int | None
     answered_by: str | None

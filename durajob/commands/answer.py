@@ -192,6 +192,12 @@ def _record(settings: Settings, thread: str, row: int, meant: Asked, given: Any)
 
 def _compare(thread: str, meant: Asked, given: Any) -> None:
     """The same answer once more is fine; another one comes too late."""
+    if meant.status == "closed":
+        raise QuestionNotFound(
+            f"the question {meant.id} of step {meant.step} is asked no more: thread {thread} has "
+            "ended, or is compensated",
+            hint=f"durajob status {thread}",
+        )
     if meant.status != "answered":
         _refuse_expired(thread, meant)
     if json.dumps(meant.answer, sort_keys=True) != json.dumps(given, sort_keys=True):

@@ -257,6 +257,8 @@ class Ledger:
                 )
             if status == "completed":
                 cursor.execute(queries.SETTLE_ALL, (row,))
+            if values["ended"]:
+                cursor.execute(queries.CLOSE_QUESTIONS, (row,))
             return cursor.execute(queries.FINISH, values).fetchone()[0]
 
         return str(self._door.write(finish, durable=True))
@@ -287,9 +289,14 @@ class Ledger:
 
     def begin_compensating(self, due: Due, cause: StepError | None) -> None:
         """The thread is compensated from now on, whoever drives it."""
-        pending = json.dumps([[due.place.step, None]])
-        values = (None if cause is None else json.dumps(cause._asdict()), pending, self._door.row)
-        self._door.write(lambda cursor: cursor.execute(queries.COMPENSATE, values), durable=True)
+        row, pending = self._door.row, json.dumps([[due.place.step, None]])
+        values = (None if cause is None else json.dumps(cause._asdict()), pending, row)
+
+        def begin(cursor: Any) -> None:
+            cursor.execute(queries.COMPENSATE, values)
+            cursor.execute(queries.CLOSE_QUESTIONS, (row,))
+
+        self._door.write(begin, durable=True)
 
     def settle(self, attempt: Attempt, due: Due) -> float:
         """The commit that finishes a compensation. Gives its seconds."""

@@ -196,6 +196,9 @@ WHERE thread_id = ? AND question = ? AND status = 'open'"""
 REOPEN = """
 UPDATE questions SET status = 'open', answer = NULL, answered_at = NULL, answered_by = NULL
 WHERE thread_id = ? AND question = ?"""
+# The thread has come to where nothing asks any more: it has ended, or is compensated.
+CLOSE_QUESTIONS = """
+UPDATE questions SET status = 'closed' WHERE thread_id = ? AND status = 'open'"""
 TOUCH = "UPDATE threads SET updated_at = :now WHERE id = :id"
 QUESTIONS_AFTER = """
 SELECT question, place, name, step, prompt, schema, expires_at, on_expiry, status, answer

@@ -199,7 +199,7 @@ CREATE TABLE questions (
     asked_at    INTEGER NOT NULL,
     expires_at  INTEGER,
     on_expiry   TEXT,              -- JSON: {"answer": …}; null: the step fails
-    status      TEXT NOT NULL,     -- open, answered or expired
+    status      TEXT NOT NULL,     -- open, answered, expired, closed
     answer      TEXT,              -- JSON
     answered_at INTEGER,
     answered_by TEXT               -- a user of the operating system; null: it expired

@@ -53,7 +53,7 @@ limited = Workflow("limited", State)
 
 @limited.step(
     lock="till",
-    timeout="400ms",
+    timeout="1s",
     retry={"on": TimeoutError, "attempts": 2, "wait": "1ms"},
 )
 def hangs_once(state: State) -> None:
@@ -65,12 +65,12 @@ def hangs_once(state: State) -> None:
 waits = Workflow("waits", State)
 
 
-@waits.step(idle_timeout="400ms")
+@waits.step(idle_timeout="1s")
 def waits_long(state: State) -> None:
     """Longer than it may be idle, for what durajob keeps."""
     with lock("till"):
         note("has it")
-    sleep("1s")
+    sleep("1500ms")
 
 
 holds = Workflow("holds", State)
@@ -105,6 +105,30 @@ def stay(state: State) -> None:
         sleep("2h")
     else:
         raise ConnectionError("no room")
+
+
+party = Workflow("party", State)
+
+
+def call_off(state: State, result: State) -> None:
+    note(f"called-off:{approval('call off?')}")
+
+
+@party.step(compensate=call_off)
+def invite(state: State) -> None:
+    note("invite")
+
+
+@party.step(after=invite)
+def asks(state: State) -> None:
+    note("asks")
+    approval("how many?")
+
+
+@party.step(after=invite)
+def fails(state: State) -> None:
+    wait_for_file("go")
+    raise ConnectionError("rain")
 
 
 secret = Workflow("secret", State)

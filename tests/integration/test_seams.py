@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,9 @@ def test_to_wait_for_durajob_is_not_to_hang(forked: Forked, effects: Path) -> No
     holder = forked.begin("start", f"{SEAMS}:holds", "-t", "h")
     holder.until(lambda: "holds" in lines(effects))
     waiter = forked.begin("start", f"{SEAMS}:waits", "-t", "t", "--json")
-    waiter.until(lambda: "waits for lock" in waiter.stderr)  # said after 0.5 s
+    waiter.until(lambda: "waits for lock" in waiter.stderr)
+    enough = time.monotonic() + 1.2
+    waiter.until(lambda: time.monotonic() > enough)
     Path(f"{effects}.go").touch()
     holder.wait(check=0)
     done = waiter.wait(check=0)
@@ -86,8 +89,23 @@ def test_what_waits_is_left_alone_by_recover_and_can_be_cancelled(
     assert ("cancelled", "compensated") == (thread["status"], thread["outcome"])
     assert (None, None, []) == (thread["waiting_for"], thread["wake_at"], thread["next"])
     assert ["book", "taking-back", "taken-back"] == lines(effects)
-    assert [] == forked.run("approvals", "--json", check=0).data["approvals"]
+    assert [] == forked.run("approvals", "--json", check=0).data["threads"]
     forked.run("resume", "t", env=env, check=4)
+
+
+def test_what_a_compensated_thread_had_asked_is_asked_no_more(
+    forked: Forked, effects: Path
+) -> None:
+    """Only the question of its compensation is open."""
+    run = forked.begin("start", f"{SEAMS}:party", "-t", "t", "--json")
+    run.until(lambda: "asks" in lines(effects))
+    Path(f"{effects}.go").touch()
+    asked = run.wait(check=3).thread
+    assert ["call off?"] == [question["prompt"] for question in asked["waiting_for"]]
+    late = forked.run("answer", "t", "7", "--question", "asks", "--json", check=66)
+    assert "is asked no more" in late.json["error"]["message"]
+    forked.run("answer", "t", "yes", check=1)
+    assert "called-off:yes" == lines(effects)[-1]
 
 
 def test_a_worker_tells_no_secret(forked: Forked, effects: Path) -> None:
