@@ -5,10 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import drive, isolate, killed, reads, start
+from benchmarks import drive, growth, isolate, killed, reads, start
 from benchmarks.measure import missed
 
-BENCHMARKS = {"reads": reads, "start": start, "drive": drive, "killed": killed, "isolate": isolate}
+BENCHMARKS = {
+    "reads": reads,
+    "start": start,
+    "drive": drive,
+    "killed": killed,
+    "isolate": isolate,
+    "growth": growth,
+}
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
 parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all")

@@ -105,6 +105,26 @@ def again() -> Any:
     return graph
 
 
+class Growing(TypedDict, total=False):
+    items: Annotated[list[str], operator.add]
+
+
+def growing() -> Any:
+    """One step that adds a kilobyte to a list, visited STEPS times."""
+    graph = StateGraph(Growing)
+
+    def add(state: Growing) -> Growing:
+        number = len(state.get("items", []))
+        return {"items": [f"{number:06}".ljust(1_000, "x")]}
+
+    graph.add_node("add", add)
+    graph.add_edge(START, "add")
+    graph.add_conditional_edges(
+        "add", lambda state: "add" if len(state["items"]) < STEPS else END, {"add": "add", END: END}
+    )
+    return graph
+
+
 def _append(path: str, line: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:

@@ -62,6 +62,7 @@ from durajob.store.ledger import Ledger
 from durajob.store.logs import GRAPH, MAX_SIZE, AttemptLog
 from durajob.store.questions import QuestionBook
 from durajob.store.saver import Progress, Saver
+from durajob.store.spent import Spent
 from durajob.targets import Loaded
 from durajob.targets.nested import key_of
 
@@ -370,6 +371,8 @@ def _compile(job: Job, run: Run) -> Pregel[Any, Any, Any, Any]:
     run.progress.pending = partial(graphs.pending_steps, compiled, entries)
     run.progress.check_inner = partial(graphs.refuse_steps_that_are_gone, job.loaded.builder)
     run.progress.delta_channels = graphs.delta_channels(compiled)
+    if not graphs.keeps_changes(job.loaded.builder):
+        run.progress.spent = Spent(job.thread, resumed=job.pointer is not None)
     return compiled
 
 

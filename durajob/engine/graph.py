@@ -165,6 +165,14 @@ def delta_channels(graph: Pregel[Any, Any, Any, Any]) -> frozenset[str]:
     )
 
 
+def keeps_changes(builder: StateGraph[Any, Any, Any, Any]) -> bool:
+    """Whether its state, or that of a graph inside it, is rebuilt from earlier checkpoints."""
+    if any(isinstance(channel, DeltaChannel) for channel in builder.channels.values()):
+        return True
+    inside = (inner_builder(spec.runnable) for spec in builder.nodes.values())
+    return any(keeps_changes(inner) for inner in inside if inner is not None)
+
+
 def pending_steps(
     graph: Pregel[Any, Any, Any, Any], entries: Pending, checkpoint: Mapping[str, Any]
 ) -> Pending:

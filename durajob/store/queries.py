@@ -213,6 +213,22 @@ LATEST_CHECKPOINT = """
 SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ?
 ORDER BY rowid DESC LIMIT 1"""
 
+# Spent checkpoints (``spent``).
+KEPT = """
+SELECT checkpoint_id, json_extract(metadata, '$.step'),
+       length(checkpoint) + length(metadata) + ?
+FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ? ORDER BY rowid"""
+DROP_CHECKPOINT = (
+    "DELETE FROM writes WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?",
+    "DELETE FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?",
+)
+# Of subgraphs that are begun anew with each task; others have no ':' in their namespace.
+DROP_INNER = (
+    "DELETE FROM writes WHERE thread_id = ? AND checkpoint_ns > '' AND instr(checkpoint_ns, ':')",
+    """
+DELETE FROM checkpoints WHERE thread_id = ? AND checkpoint_ns > '' AND instr(checkpoint_ns, ':')""",
+)
+
 # Compensations. A row is due from the commit that finishes its step on.
 OWE = """
 INSERT INTO compensations (thread_id, key, node, step, visit, state_type, state, result_type,

@@ -27,6 +27,7 @@ from durajob.errors import ResultNotStorable, StoreDamaged
 from durajob.store import queries, seals
 from durajob.store.door import Door
 from durajob.store.ledger import MAX_VALUE, Ledger
+from durajob.store.spent import Kept, Spent, size_of
 
 _NO_TASK = "00000000-0000-0000-0000-000000000000"
 _KEPT_BEFORE_END = {"__interrupt__", "__resume__", "__error_source_node__"}
@@ -44,6 +45,7 @@ class Progress:
         self.pending: Callable[[Checkpoint], Pending] = lambda checkpoint: ()
         self.check_inner: Callable[[str, Checkpoint], None] = lambda ns, checkpoint: None
         self.delta_channels: frozenset[str] = frozenset()
+        self.spent: Spent | None = None  # None: every checkpoint is kept
 
     def is_needed(self, writes: Sequence[tuple[str, Any]], task_id: str) -> bool:
         """Whether LangGraph must keep the writes of a task: see ``Saver.put_writes``."""
@@ -154,9 +156,14 @@ class Saver(SqliteSaver):
             next_crc,
         )
 
+        latest = Kept(checkpoint["id"], metadata["step"], size_of(data, said))
+
         def put(cursor: Any) -> None:
-            cursor.execute(_PUT, values)
+            # What is no longer needed goes first: its room in the file is taken at once.
             self.ledger.spend(cursor, ns)
+            if self.progress.spent is not None:
+                self.progress.spent.store(cursor, ns, latest)
+            cursor.execute(_PUT, values)
             if point is not None:
                 cursor.execute(queries.POINT, point)
 
@@ -201,6 +208,8 @@ class Saver(SqliteSaver):
             rows.append((*stored, seals.of_write(*stored)))
         special = all(channel in WRITES_IDX_MAP for channel, _ in writes)
         query = _PUT_WRITE.format("REPLACE" if special else "IGNORE")
+        if place[1] != "" and self.progress.spent is not None:
+            self.progress.spent.met_inner()
         self.door.write(lambda cursor: cursor.executemany(query, rows), durable=False)
 
     def get_next_version(self, current: Any, channel: None) -> Any:
