@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from durajob.cli.options import Json, Quiet
+from durajob.cli.options import Json, JsonLines, Quiet
 from durajob.cli.session import Session
-from durajob.errors import UsageError
 
 
 def command(
@@ -26,9 +25,7 @@ def command(
     tail: Annotated[
         str | None, typer.Option(metavar="N", help="Begin with the last N lines.")
     ] = None,
-    json_lines: Annotated[
-        bool, typer.Option("--json-lines", help="Print one JSON object a line.")
-    ] = False,
+    json_lines: JsonLines = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
@@ -36,10 +33,7 @@ def command(
     from durajob.commands.logs import logs
 
     session: Session = ctx.obj.begin("logs", json=json, quiet=quiet)
-    if session.json and (follow or json_lines):
-        raise UsageError(
-            "--json prints one envelope, when all is known", hint="use --json-lines instead"
-        )
+    session.refuse_two_forms(follow or json_lines)
     settings = session.settings()
     found = logs(thread, settings=settings, step=step, attempt=attempt, tail=tail, follow=follow)
     try:

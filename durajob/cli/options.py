@@ -8,6 +8,9 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON envelope on stdout.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing when all is well.")]
+JsonLines = Annotated[
+    bool, typer.Option("--json-lines", help="Print one JSON object a line, as they come.")
+]
 OnBusy = Annotated[
     str | None,
     typer.Option(metavar="fail|skip|wait", help="What to do when another process owns it."),

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from durajob.errors import DurajobError
+from durajob.errors import DurajobError, UsageError
 from durajob.model import ErrorInfo
 from durajob.render.printer import Printer
 from durajob.render.sink import Sink
@@ -41,6 +41,13 @@ class Session:
         self.json |= json
         self.quiet |= quiet
         return self
+
+    def refuse_two_forms(self, json_lines: bool) -> None:
+        """One envelope and a stream of objects are two things."""
+        if self.json and json_lines:
+            raise UsageError(
+                "--json prints one envelope, when all is known", hint="use --json-lines instead"
+            )
 
     def settings(self) -> Settings:
         """Which workflows.toml and which store the options, environment and folder name."""

@@ -48,6 +48,15 @@ VERBS: dict[str, Verb] = {
         "List threads, newest first.",
         ("durajob list", "durajob list --status failed --status interrupted --since 1d"),
     ),
+    "history": Verb(
+        "history",
+        "Show all that happened to a thread, in order.",
+        (
+            "durajob history nightly-2026-11-22",
+            "durajob history nightly-2026-11-22 --tail 20 --full",
+            "durajob history nightly-2026-11-22 --json-lines",
+        ),
+    ),
     "logs": Verb(
         "logs",
         "Show what the steps of a thread printed and logged.",

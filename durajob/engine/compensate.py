@@ -63,8 +63,9 @@ def unwind(
             failure = _compensate(run, due, policies)
         except Drained:
             # Only what a worker was ended in can still be running.
-            timed_out = run.drain.reason == "timeout"
-            ledger.finish("stopped", attempts=AttemptStatus.TIMED_OUT if timed_out else None)
+            reason = run.drain.reason
+            left = AttemptStatus.TIMED_OUT if reason == "timeout" else None
+            ledger.finish("stopped", attempts=left, reason=reason)
             return ThreadStatus.STOPPED
         except GraphBubbleUp:
             if run.questions.answered_meanwhile() or wakes_soon(run):
@@ -85,7 +86,7 @@ def _wait(run: Run) -> ThreadStatus:
         ledger.finish("waiting", waiting=run.questions.as_waiting(), wake_at=expiry)
         return ThreadStatus.WAITING
     if run.drain.requested:
-        ledger.finish("stopped")
+        ledger.finish("stopped", reason=run.drain.reason)
         return ThreadStatus.STOPPED
     ledger.finish("sleeping", wake_at=min(run.sleeps))
     return ThreadStatus.SLEEPING

@@ -224,7 +224,7 @@ def _cut_off(run: Run, job: Job, ended: threading.Event, box: dict[str, Any]) ->
         outcome = _unpack(box)
         return Outcome(status=outcome.status, timed_out=outcome.status is ThreadStatus.STOPPED)
     try:
-        run.ledger.finish("stopped", attempts=AttemptStatus.TIMED_OUT)
+        run.ledger.finish("stopped", attempts=AttemptStatus.TIMED_OUT, reason="timeout")
     finally:
         job.door.shut(Busy("the run is over: its timeout ended it"))
         kill_commands()
@@ -296,7 +296,8 @@ def _finish(job: Job, run: Run, error: BaseException | None) -> Outcome:
     if drained:
         timed_out = run.drain.reason == "timeout"
         # Only what a worker was ended in can still be running.
-        run.ledger.finish("stopped", attempts=AttemptStatus.TIMED_OUT if timed_out else None)
+        left = AttemptStatus.TIMED_OUT if timed_out else None
+        run.ledger.finish("stopped", attempts=left, reason=run.drain.reason)
         return Outcome(status=ThreadStatus.STOPPED, timed_out=timed_out)
     wake_at = min(run.sleeps, default=None)
     if run.questions.open:
@@ -305,7 +306,7 @@ def _finish(job: Job, run: Run, error: BaseException | None) -> Outcome:
         run.ledger.finish("waiting", waiting=asked, wake_at=min(times, default=None))
         return Outcome(status=ThreadStatus.WAITING)
     if wake_at is not None and run.drain.requested:
-        run.ledger.finish("stopped")
+        run.ledger.finish("stopped", reason=run.drain.reason)
         return Outcome(status=ThreadStatus.STOPPED, timed_out=run.drain.reason == "timeout")
     if wake_at is not None:
         run.ledger.finish("sleeping", wake_at=wake_at)

@@ -117,6 +117,12 @@ def _data(result: Result) -> Any:
         from durajob.render.loglines import as_object
 
         return {"thread": result.thread, "lines": [as_object(line) for line in result.lines]}
+    from durajob.history import History
+
+    if isinstance(result, History):
+        from durajob.render.past import as_object as entry_object
+
+        return {"thread": result.thread, "entries": [entry_object(e) for e in result.entries]}
     return {}
 
 
@@ -137,8 +143,8 @@ def _thread(thread: Thread, *, whole: bool) -> dict[str, Any]:
         shown["waiting_for_locks"] = [_lock_wait(wait) for wait in thread.waiting_for_locks]
     return shown | {
         "outcome": thread.outcome,
-        "error": _step_error(thread.error),
-        "cause": _step_error(thread.cause),
+        "error": step_error(thread.error),
+        "cause": step_error(thread.cause),
         "owner": _owner(thread.owner),
         "epoch": thread.epoch,
         "waiting_for": [_waiting(w) for w in thread.waiting_for] or None,
@@ -162,7 +168,7 @@ def _step(step: Step) -> dict[str, Any]:
         "started_at": clock.to_rfc3339(step.started_at),
         "finished_at": clock.to_rfc3339(step.finished_at),
         "seconds": None if step.seconds is None else round(step.seconds, 6),
-        "error": _step_error(step.error),
+        "error": step_error(step.error),
     }
     if step.progress is not None:
         shown["progress"] = _progress(step.progress)
@@ -195,7 +201,8 @@ def _progress(progress: StepProgress) -> dict[str, Any]:
     return {"done": progress.done, "total": progress.total, "note": progress.note}
 
 
-def _step_error(error: StepError | None) -> dict[str, Any] | None:
+def step_error(error: StepError | None) -> dict[str, Any] | None:
+    """Why a step failed, as an object."""
     if error is None:
         return None
     shown: dict[str, Any] = {

@@ -72,6 +72,7 @@ ASCII = str.maketrans(
         BAR_DONE: "#",
         BAR_LEFT: "-",
         TIMES: "x",
+        "»": ">",
         **dict(zip(SPINNER, "|/-\\|/-\\", strict=True)),
     }
 )

@@ -30,6 +30,7 @@ from durajob.render.sink import Sink
 from durajob.render.text import one_line, steps_text
 
 if TYPE_CHECKING:
+    from durajob.history import History
     from durajob.logbook import Logs
     from durajob.masking import Mask
     from durajob.recovery import Recovered
@@ -105,6 +106,26 @@ class Printer:
                 self._line(json_line(shown))
             else:
                 self._line(text_line(shown, terminal=self.out_tables, color=self.out_color))
+            if self.out.dead:
+                break  # nobody reads any more
+        self._rest(result)
+        return result.exit_status
+
+    def history(self, result: History, *, json_lines: bool, full: bool) -> int:
+        """Show what happened to a thread, entry by entry; the exit status."""
+        from durajob.render.past import Shape, json_line, text_lines
+
+        mask = self._mask()
+        if mask is not None:
+            mask.learn(result.input)
+        if self.json:
+            return self.result(replace(result, entries=list(result.entries)))
+        width = None if full or not self.out_tables else self.out.size()[0]
+        shape = Shape(self.out_tables, self.out_color, width, full)
+        for entry in () if self.quiet else result.entries:
+            shown = entry if mask is None else mask.value(entry)
+            for line in (json_line(shown),) if json_lines else text_lines(shown, shape):
+                self._line(line)
             if self.out.dead:
                 break  # nobody reads any more
         self._rest(result)

@@ -204,7 +204,7 @@ class Ledger:
 
     def fall_asleep(self, place: Place, number: int, wake_at: int) -> int | None:
         """When a sleep ends, as was said when it began first; None when it has ended."""
-        values = (self._door.row, place.key, number, wake_at)
+        values = (self._door.row, place.key, number, wake_at, clock.now())
         said, slept = self._door.write(
             lambda cursor: cursor.execute(queries.FALL_ASLEEP, values).fetchone(), durable=True
         )
@@ -232,10 +232,12 @@ class Ledger:
         wake_at: int | None = None,
         outcome: str | None = None,
         attempts: AttemptStatus | None = None,
+        reason: str | None = None,
     ) -> str:
         """The thread is no longer driven: where it ended, or stopped. Gives its status.
 
         ``outcome`` is ``compensated`` once all that was due has been compensated.
+        ``reason`` is who or what asked for a stop.
         ``attempts`` is what becomes of those still running, when the process leaves them.
         """
         now, row = clock.now(), self._door.row
@@ -247,6 +249,8 @@ class Ledger:
             "wake_at": wake_at,
             "now": now,
             "outcome": outcome,
+            "reason": reason,
+            "epoch": self._door.epoch,
             "ended": status in ("completed", "cancelled") or outcome is not None,
         }
 
@@ -259,7 +263,9 @@ class Ledger:
                 cursor.execute(queries.SETTLE_ALL, (row,))
             if values["ended"]:
                 cursor.execute(queries.CLOSE_QUESTIONS, (row,))
-            return cursor.execute(queries.FINISH, values).fetchone()[0]
+            left = cursor.execute(queries.FINISH, values).fetchone()[0]
+            cursor.execute(queries.NOTE_LEFT, {**values, "left": left})
+            return left
 
         return str(self._door.write(finish, durable=True))
 

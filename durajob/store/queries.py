@@ -39,6 +39,15 @@ CLAIM_ORIGIN = """
 UPDATE origins SET definition = :definition, shape = :shape, fingerprint = :fingerprint,
        environment = :environment, claim_crc = :claim_crc, claim_epoch = :epoch
 WHERE thread_id = :id"""
+# Supersteps are numbered from -1, at which the input is stored.
+NOTE_CLAIM = """
+INSERT OR REPLACE INTO claims (thread_id, epoch, superstep, at, host, pid)
+SELECT id, epoch, iif(checkpoint_id IS NULL, -1, superstep + 1), :now, :host, :pid
+FROM threads WHERE id = :id"""
+NOTE_LEFT = """
+UPDATE claims SET left_at = :now, status = :left, reason = :reason, wake_at = :wake_at,
+       error = :error, left_superstep = (SELECT superstep + 1 FROM threads WHERE id = :id)
+WHERE thread_id = :id AND epoch = :epoch"""
 
 # Attempts of an owner that is gone: their process died. Where a step may have killed it
 # (:counts), each of them may be the one; what ended otherwise leaves the count as it was.
@@ -161,7 +170,7 @@ WHERE thread_id = ? AND superstep = ? AND key = ? AND attempt > ?"""
 
 # A sleep's end is said once: the first to say it is heard, whatever the clock says later.
 FALL_ASLEEP = """
-INSERT INTO sleeps (thread_id, key, number, wake_at) VALUES (?, ?, ?, ?)
+INSERT INTO sleeps (thread_id, key, number, wake_at, since) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET wake_at = wake_at RETURNING wake_at, slept"""
 WAKE_UP = "UPDATE sleeps SET slept = 1 WHERE thread_id = ? AND key = ? AND number = ?"
 
@@ -248,8 +257,10 @@ COMPENSATE_NEXT = "UPDATE threads SET next = ?, resumes = 0 WHERE id = ?"
 
 # What people do by hand. A wish to cancel is noted once, and only where it can be granted.
 INTERVENE = """
-INSERT INTO interventions (thread_id, at, user, verb, step, reason, details)
-VALUES (:id, :now, :user, :verb, :step, :reason, :details)"""
+INSERT INTO interventions (thread_id, at, user, verb, step, reason, details, superstep)
+SELECT id, :now, :user, :verb, :step, :reason, :details,
+       iif(checkpoint_id IS NULL, -1, superstep + 1)
+FROM threads WHERE id = :id"""
 WISH_CANCELLED = """
 UPDATE threads SET cancel_epoch = epoch, updated_at = :now
 WHERE id = :id AND cancel_epoch IS NULL AND status NOT IN ('completed', 'cancelled')
@@ -300,6 +311,33 @@ SELECT seat, thread, step, pid, held_at FROM lock_turns
 LEFT JOIN threads ON threads.id = thread_id
 WHERE lock_id = ? AND seat IS NOT NULL ORDER BY seat"""
 
+# History. Ids first, since the rows are read a part at a time.
+ATTEMPT_IDS = """
+SELECT id FROM attempts WHERE thread_id = :id ORDER BY attempts.id DESC LIMIT :last"""
+ATTEMPTS = """
+SELECT id, superstep, key, step, visit, attempt, epoch, status, started_at, finished_at, seconds,
+       error, due_at, max_attempts FROM attempts WHERE id IN ({}) ORDER BY id"""
+EFFECTS_AT = """
+SELECT place, attempt, name, key, status, times, begun_at, finished_at FROM effects
+WHERE thread_id = ? AND place IN ({}) ORDER BY begun_at"""
+HAS_EFFECTS = "SELECT EXISTS (SELECT 1 FROM effects WHERE thread_id = ?)"
+CHECKPOINT_IDS = """
+SELECT checkpoint_ns, checkpoint_id FROM checkpoints WHERE thread_id = :thread
+ORDER BY checkpoints.rowid DESC LIMIT :last"""
+CLAIMS = """
+SELECT epoch, superstep, at, host, pid, left_at, left_superstep, status, reason, wake_at, error
+FROM claims WHERE thread_id = :id ORDER BY epoch DESC LIMIT :last"""
+HISTORY_QUESTIONS = """
+SELECT superstep, asked_at, question, step, prompt, expires_at, status, answer, answered_at,
+       answered_by
+FROM questions WHERE thread_id = :id ORDER BY id DESC"""
+SLEEPS = """
+SELECT key, number, since, wake_at, slept FROM sleeps WHERE thread_id = :id
+ORDER BY since DESC LIMIT :last"""
+INTERVENTIONS = """
+SELECT superstep, at, user, verb, step, reason, details FROM interventions
+WHERE thread_id = :id ORDER BY id DESC LIMIT :last"""
+
 BEGUN = """
 SELECT step, visit, attempt, started_at, status FROM attempts WHERE thread_id = ? ORDER BY id"""
 
@@ -341,6 +379,9 @@ RUN_WRITES = (
     "SELECT max(key) FROM sleeps WHERE thread_id = :id",
     "SELECT max(id) FROM compensations INDEXED BY compensations_by_thread WHERE thread_id = :id",
     "SELECT max(id) FROM interventions INDEXED BY interventions_by_thread WHERE thread_id = :id",
+    "SELECT max(epoch) FROM claims WHERE thread_id = :id",
+    "SELECT max(finished_at) FROM threads INDEXED BY threads_by_end WHERE finished_at IS NOT NULL",
+    "SELECT max(wake_at) FROM threads INDEXED BY threads_by_wake WHERE wake_at IS NOT NULL",
     "SELECT max(id) FROM threads WHERE status = (SELECT status FROM threads WHERE id = :id)",
     "SELECT max(id) FROM threads WHERE status = 'running'",
 )
@@ -373,6 +414,7 @@ ORPHANS = {
     "attempts": "SELECT count(*) FROM attempts WHERE thread_id NOT IN (SELECT id FROM threads)",
     "results": "SELECT count(*) FROM results WHERE thread_id NOT IN (SELECT id FROM threads)",
     "effects": "SELECT count(*) FROM effects WHERE thread_id NOT IN (SELECT id FROM threads)",
+    "claims": "SELECT count(*) FROM claims WHERE thread_id NOT IN (SELECT id FROM threads)",
     "checkpoints": """
 SELECT count(*) FROM checkpoints WHERE thread_id NOT IN (SELECT thread FROM threads)""",
     "writes": "SELECT count(*) FROM writes WHERE thread_id NOT IN (SELECT thread FROM threads)",

@@ -18,7 +18,8 @@ that is still so the kernel says (``named``). ``sleeps`` holds when a step's sle
 
 ``compensations`` has one row for each finished step whose compensation may still be due: it is
 written by the commit that finishes the step, and goes with the one that finishes the
-compensation. ``interventions`` keeps what people did by hand, for ``history``.
+compensation. ``interventions`` keeps what people did by hand, for ``history``; ``claims`` who
+drove the thread, one row for each epoch, and how they left it.
 
 ``checkpoints`` and ``writes`` are LangGraph's own (langgraph-checkpoint-sqlite 3.1).
 
@@ -183,6 +184,7 @@ CREATE TABLE sleeps (
     number    INTEGER NOT NULL,    -- 0: the step's delay; else the step's first, second, … sleep
     wake_at   INTEGER NOT NULL,
     slept     INTEGER NOT NULL DEFAULT 0,
+    since     INTEGER NOT NULL,
     PRIMARY KEY (thread_id, key, number)
 ) WITHOUT ROWID;
 
@@ -234,9 +236,29 @@ CREATE TABLE interventions (
     verb      TEXT NOT NULL,
     step      TEXT,
     reason    TEXT,
-    details   TEXT                    -- JSON object
+    details   TEXT,                   -- JSON object
+    superstep INTEGER NOT NULL        -- in which the thread was then
 );
 CREATE INDEX interventions_by_thread ON interventions (thread_id, id);
+
+CREATE TABLE claims (
+    thread_id      INTEGER NOT NULL,
+    epoch          INTEGER NOT NULL,
+    superstep      INTEGER NOT NULL,  -- with which it began
+    at             INTEGER NOT NULL,
+    host           TEXT NOT NULL,
+    pid            INTEGER NOT NULL,
+    left_at        INTEGER,           -- null: it drives the thread, or has died
+    left_superstep INTEGER,
+    status         TEXT,              -- of the thread, as it was left
+    reason         TEXT,              -- of a stop: a signal's name, or timeout
+    wake_at        INTEGER,
+    error          TEXT,              -- JSON
+    PRIMARY KEY (thread_id, epoch)
+) WITHOUT ROWID;
+-- For the overview: what ended lately, and what wakes next.
+CREATE INDEX threads_by_end ON threads (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX threads_by_wake ON threads (wake_at) WHERE wake_at IS NOT NULL;
 """,
 )
 """One script for each version; the first makes version 1. A script only adds, so that an

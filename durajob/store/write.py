@@ -62,7 +62,8 @@ class Writer:
         Returns None when the thread has meanwhile ended for good.
         """
         now = clock.now()
-        values = {**changes, "id": row, "now": now, "owner": json.dumps(describe_self(now))}
+        own = describe_self(now)
+        values = {**changes, "id": row, "now": now, "owner": json.dumps(own)}
 
         def claim(cursor: Any) -> Any:
             in_flight = cursor.execute(queries.IN_FLIGHT, values).fetchone()[0]
@@ -75,6 +76,7 @@ class Writer:
             if claimed is not None:
                 seal = {"claim_crc": _seal_of_claim(row, values), "epoch": claimed[0]}
                 cursor.execute(queries.CLAIM_ORIGIN, {**values, **seal})
+                cursor.execute(queries.NOTE_CLAIM, {**values, **own})
             return claimed
 
         claimed = self._transact(claim)

@@ -67,7 +67,15 @@ def test_the_command_line_itself_loads_nothing_heavy(
 
 
 @pytest.mark.parametrize(
-    "args", [("status", "t"), ("status", "--json"), ("list", "--json"), ("list",)]
+    "args",
+    [
+        ("status", "t"),
+        ("status", "--json"),
+        ("list", "--json"),
+        ("list",),
+        ("history", "t"),
+        ("history", "t", "--json-lines"),
+    ],
 )
 def test_real_reads_load_nothing_heavy(
     args: tuple[str, ...], durajob: Durajob, tmp_path: Path

@@ -1,0 +1,355 @@
+"""What happened to a thread, in order: read from all the tables that know something of it.
+
+Nothing is ordered by the clock, which may have jumped, where something better is known: each
+table has an order of its own, and supersteps and epochs say how these fit together. The clock
+decides only between tables, within one superstep.
+
+What is small is read at once. Attempts, which have errors with tracebacks, are read a part at a
+time, and no transaction is open between two parts: whoever looks at a history for an hour holds
+nobody's log back.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from durajob.history import (
+    Admitted,
+    Answered,
+    Claimed,
+    Effect,
+    Entry,
+    Intervened,
+    Left,
+    Questioned,
+    Slept,
+    Stored,
+    Tried,
+)
+from durajob.model import COMPENSATION, AttemptStatus, Owner, StepError, Thread, ThreadStatus
+from durajob.store import queries
+from durajob.store.read import Reader
+from durajob.store.resumable import check_count, check_name
+
+_PART = 500  # attempts that are read at once
+_BEFORE_ALL = -10
+_AFTER_ALL = float("inf")
+
+_Keyed = tuple[int, float, Entry]
+"""The superstep and the time that an entry is ordered by, and the entry."""
+
+
+class _Past(NamedTuple):
+    """What is small, as it was at one instant."""
+
+    thread: Thread
+    row: int
+    last: int  # the superstep in which the thread is
+    attempts: array[int]  # ids
+    checkpoints: Sequence[Any]
+    claims: Sequence[Any]
+    questions: Sequence[Any]
+    sleeps: Sequence[Any]
+    interventions: Sequence[Any]
+    has_effects: bool
+
+
+def read_history(reader: Reader, thread: str, *, last: int | None) -> Iterator[Entry]:
+    """Every entry in order, or the ``last`` ones; the reader must stay open meanwhile.
+
+    Raises:
+        StoreDamaged: when something cannot be read, or steps that have finished are gone.
+    """
+    past = _look(reader, thread, -1 if last is None else last)
+    if past is None:  # pruned since it was found
+        return
+    with reader._reading_of(thread):
+        sources = (
+            [(_BEFORE_ALL, 0.0, _admitted(past.thread))],
+            _driven(reader, past, whole=last is None),
+            _checkpoints(past),
+            _asked(past),
+            _answered(past),
+            _slept(past),
+            _intervened(past),
+        )
+        entries = (entry for _, _, entry in merge(*sources, key=itemgetter(0, 1)))
+        if last is None:
+            yield from entries
+        else:
+            # Each source gave its own last ones, so the last of all are among them.
+            from collections import deque
+
+            yield from deque(entries, last)
+
+
+def step_of(key: str) -> str:
+    """The name that people see of the step at a place in the run."""
+    names = []
+    for part in key.removeprefix("compensate/").split("/"):
+        _, name, *path = part.split(":")
+        branch = f"[{path[0]}]" if len(path) == 1 else f"({path[-1]})" if path else ""
+        names.append(f"{name}{branch}")
+    compensates = key.startswith("compensate/")
+    return "/".join(names) + (COMPENSATION if compensates else "")
+
+
+def _look(reader: Reader, thread: str, last: int) -> _Past | None:
+    with reader._snapshot():
+        row = reader._one(queries.THREAD, (thread,))
+        if row is None:
+            return None
+        values = {"id": row[0], "thread": thread, "last": last}
+
+        def rows(query: str) -> list[Any]:
+            return list(reader._rows(query, values))[::-1]
+
+        return _Past(
+            thread=reader._thread(row),
+            row=row[0],
+            last=row[19] + 1,
+            attempts=array(
+                "q", reversed([i for (i,) in reader._rows(queries.ATTEMPT_IDS, values)])
+            ),
+            checkpoints=rows(queries.CHECKPOINT_IDS),
+            claims=rows(queries.CLAIMS),
+            questions=rows(queries.HISTORY_QUESTIONS),
+            sleeps=rows(queries.SLEEPS),
+            interventions=rows(queries.INTERVENTIONS),
+            has_effects=bool(reader._one(queries.HAS_EFFECTS, (row[0],))[0]),
+        )
+
+
+def _ordered(entries: Iterable[tuple[int, int | None, Entry]]) -> Iterator[_Keyed]:
+    """The keys of a source that is in order already: they never go back, as the clock may."""
+    superstep, at = _BEFORE_ALL, 0.0
+    for own, time, entry in entries:
+        if own > superstep:
+            superstep, at = own, 0.0
+        at = max(at, time or 0)
+        yield superstep, at, entry
+
+
+def _driven(reader: Reader, past: _Past, *, whole: bool) -> Iterator[_Keyed]:
+    """Claims and attempts, by epoch: what an owner did stands between its coming and going."""
+    return _ordered(_by_epoch(reader, past, whole))
+
+
+def _by_epoch(reader: Reader, past: _Past, whole: bool) -> Iterator[tuple[int, int | None, Entry]]:
+    claims = iter(past.claims)
+    claim = next(claims, None)
+    driving: Any = None  # the claim whose end is to come
+    epoch = finished = 0
+    for superstep, tried in _tried(reader, past):
+        while claim is not None and claim[0] <= tried.epoch:
+            yield from _left(driving, claim[1])
+            yield claim[1], claim[2], _claimed(claim)
+            driving, epoch, claim = claim, claim[0], next(claims, None)
+        if tried.epoch > epoch:  # claimed by a durajob that kept no note of it
+            yield from _left(driving, superstep)
+            yield superstep, tried.at, Claimed(tried.at, tried.epoch, None)
+            driving, epoch = None, tried.epoch
+        finished += tried.status in (AttemptStatus.SUCCEEDED, AttemptStatus.SKIPPED)
+        yield superstep, tried.at, tried
+    while claim is not None:
+        yield from _left(driving, claim[1])
+        yield claim[1], claim[2], _claimed(claim)
+        driving, claim = claim, next(claims, None)
+    if whole:
+        check_count(past.thread.done, finished)
+    yield from _end(past, driving)
+
+
+def _claimed(claim: Any) -> Claimed:
+    return Claimed(claim[2], claim[0], _owner(claim))
+
+
+def _owner(claim: Any) -> Owner:
+    return Owner(host=claim[3], pid=claim[4], since=claim[2])
+
+
+def _left(claim: Any, superstep: int) -> Iterator[tuple[int, int | None, Entry]]:
+    """How an owner that drives no more has left; the next thing is in ``superstep``."""
+    if claim is None:
+        return
+    epoch, _, _, _, _, at, left_in, status, reason, wake_at, error = claim
+    if at is None:
+        yield superstep, None, Left(None, epoch, _owner(claim), ThreadStatus.INTERRUPTED)
+        return
+    yield (
+        left_in,
+        at,
+        Left(
+            at,
+            epoch,
+            _owner(claim),
+            ThreadStatus(status),
+            reason=reason,
+            wake_at=wake_at,
+            error=None if error is None else StepError(**json.loads(error)),
+        ),
+    )
+
+
+def _end(past: _Past, claim: Any) -> Iterator[tuple[int, int | None, Entry]]:
+    """How the last owner has left, or the thread has ended without one."""
+    thread = past.thread
+    if thread.status is ThreadStatus.RUNNING:
+        return
+    noted = claim is not None and claim[7] is not None
+    if claim is not None:
+        yield from _left(claim, past.last)
+    elif thread.status is ThreadStatus.INTERRUPTED:
+        yield past.last, None, Left(None, thread.epoch, None, ThreadStatus.INTERRUPTED)
+        return
+    if thread.finished_at is None and (noted or thread.started_at is None):
+        return
+    if thread.status is not ThreadStatus.INTERRUPTED and (
+        not noted or claim[7] != thread.status.value
+    ):
+        # By hand, or by a durajob that kept no note of it.
+        at = thread.updated_at if thread.finished_at is None else thread.finished_at
+        left = Left(at, thread.epoch, None, thread.status, error=thread.error)
+        yield past.last, at, left._replace(wake_at=thread.wake_at)
+
+
+def _tried(reader: Reader, past: _Past) -> Iterator[tuple[int, Tried]]:
+    for start in range(0, len(past.attempts), _PART):
+        ids = past.attempts[start : start + _PART].tolist()
+        rows = list(reader._rows(queries.ATTEMPTS.format(", ".join("?" * len(ids))), ids))
+        effects = _effects(reader, past, rows)
+        for row in rows:
+            yield min(row[1], past.last), _attempt(past, row, effects)
+
+
+def _attempt(past: _Past, row: Any, effects: dict[tuple[str, int], list[Effect]]) -> Tried:
+    _, _, key, step, visit, attempt, epoch, status, at, finished_at, seconds, error, due, most = row
+    stored: dict[str, Any] = {} if error is None else json.loads(error)
+    known = AttemptStatus(status)
+    if known is AttemptStatus.RUNNING and past.thread.status is not ThreadStatus.RUNNING:
+        known = AttemptStatus.ABANDONED
+    return Tried(
+        at=at,
+        step=check_name(step, key),
+        visit=visit,
+        attempt=attempt,
+        epoch=epoch,
+        status=known,
+        finished_at=finished_at,
+        seconds=seconds,
+        error=_error(stored),
+        traceback=stored.get("trace"),
+        due_at=due,
+        max_attempts=most,
+        effects=tuple(effects.get((key, attempt), ())),
+    )
+
+
+def _error(stored: dict[str, Any]) -> StepError | None:
+    values: dict[str, Any] = {name: stored.get(name) for name in StepError._fields}
+    return StepError(**values) if stored else None
+
+
+def _effects(
+    reader: Reader, past: _Past, attempts: Sequence[Any]
+) -> dict[tuple[str, int], list[Effect]]:
+    found: dict[tuple[str, int], list[Effect]] = defaultdict(list)
+    if past.has_effects:
+        places = sorted({row[2] for row in attempts})
+        query = queries.EFFECTS_AT.format(", ".join("?" * len(places)))
+        for place, attempt, *rest in reader._rows(query, (past.row, *places)):
+            found[place, attempt].append(Effect(*rest))
+    return found
+
+
+def _checkpoints(past: _Past) -> list[_Keyed]:
+    """Checkpoints in the order in which they were stored; see ``_parse`` for their numbers."""
+    found: list[_Keyed] = []
+    superstep, within = past.last - 1, past.last
+    for ns, checkpoint in reversed(past.checkpoints):
+        at, number = _parse(checkpoint)
+        if ns:  # of a graph inside, in the superstep whose own checkpoint comes next
+            graph = "/".join(part.partition(":")[0] for part in ns.split("|"))
+            own = None if number is None else _nearest(number, 0)
+            found.append((within, at or 0.0, Stored(at, checkpoint, own, graph)))
+            continue
+        if number is not None:
+            superstep = within = _nearest(number, superstep)
+        told = None if number is None else superstep
+        found.append((within, _AFTER_ALL, Stored(at, checkpoint, told, None)))
+    return found[::-1]
+
+
+def _parse(checkpoint: str) -> tuple[int | None, int | None]:
+    """The time in a checkpoint's id and the lowest 14 bits of its superstep.
+
+    LangGraph makes the ids (UUID version 6) so. What else says the superstep stands behind the
+    state in its row, and to read that takes as long as the state is large.
+    """
+    parts = checkpoint.split("-")
+    if [len(part) for part in parts] != [8, 4, 4, 4, 12] or parts[2][0] != "6":
+        return None, None
+    ticks = int(parts[0] + parts[1], 16) << 12 | int(parts[2][1:], 16)
+    return (ticks - 0x01B21DD213814000) // 10, int(parts[3], 16) & 0x3FFF
+
+
+def _nearest(number: int, to: int) -> int:
+    """The number with these 14 lowest bits that is nearest to another."""
+    return to + (number - to + 0x2000) % 0x4000 - 0x2000
+
+
+def _asked(past: _Past) -> Iterator[_Keyed]:
+    return _ordered(
+        (
+            min(row[0], past.last),
+            row[1],
+            Questioned(row[1], row[2], row[3], json.loads(row[4]), row[5]),
+        )
+        for row in past.questions
+    )
+
+
+def _answered(past: _Past) -> Iterator[_Keyed]:
+    answered = [row for row in past.questions if row[8] is not None]
+    answered.sort(key=lambda row: (min(row[0], past.last), row[8]))
+    for superstep, _, question, step, _, _, status, answer, at, by in answered:
+        given = None if answer is None else json.loads(answer)
+        entry = Answered(at, question, step, given, by, status == "expired")
+        yield min(superstep, past.last), at, entry
+
+
+def _slept(past: _Past) -> Iterator[_Keyed]:
+    slept = [
+        (_superstep(key, past.last), at, Slept(at, step_of(key), until, bool(over)))
+        for key, _, at, until, over in past.sleeps
+    ]
+    slept.sort(key=itemgetter(0, 1))
+    return iter(slept)
+
+
+def _superstep(key: str, last: int) -> int:
+    return last if key.startswith("compensate/") else min(int(key.partition(":")[0]), last)
+
+
+def _intervened(past: _Past) -> Iterator[_Keyed]:
+    return _ordered(
+        (
+            min(superstep, past.last),
+            at,
+            Intervened(
+                *(at, user, verb, step, reason),
+                details=None if details is None else json.loads(details),
+            ),
+        )
+        for superstep, at, user, verb, step, reason, details in past.interventions
+    )
+
+
+def _admitted(thread: Thread) -> Admitted:
+    return Admitted(thread.created_at, thread.workflow, thread.slot, thread.parent)
