@@ -34,7 +34,8 @@ from durajob.history import (
 )
 from durajob.model import COMPENSATION, AttemptStatus, Owner, StepError, Thread, ThreadStatus
 from durajob.store import queries
-from durajob.store.read import Reader
+from durajob.store.look import Look
+from durajob.store.records import thread_of
 from durajob.store.resumable import check_count, check_name
 
 _PART = 500  # attempts that are read at once
@@ -60,19 +61,19 @@ class _Past(NamedTuple):
     has_effects: bool
 
 
-def read_history(reader: Reader, thread: str, *, last: int | None) -> Iterator[Entry]:
-    """Every entry in order, or the ``last`` ones; the reader must stay open meanwhile.
+def read_history(look: Look, thread: str, *, last: int | None) -> Iterator[Entry]:
+    """Every entry in order, or the ``last`` ones; the store must stay open meanwhile.
 
     Raises:
         StoreDamaged: when something cannot be read, or steps that have finished are gone.
     """
-    past = _look(reader, thread, -1 if last is None else last)
+    past = _read(look, thread, -1 if last is None else last)
     if past is None:  # pruned since it was found
         return
-    with reader._reading_of(thread):
+    with look.reading_of(thread):
         sources = (
             [(_BEFORE_ALL, 0.0, _admitted(past.thread))],
-            _driven(reader, past, whole=last is None),
+            _driven(look, past, whole=last is None),
             _checkpoints(past),
             _asked(past),
             _answered(past),
@@ -100,29 +101,36 @@ def step_of(key: str) -> str:
     return "/".join(names) + (COMPENSATION if compensates else "")
 
 
-def _look(reader: Reader, thread: str, last: int) -> _Past | None:
-    with reader._snapshot():
-        row = reader._one(queries.THREAD, (thread,))
+def _read(look: Look, thread: str, last: int) -> _Past | None:
+    while True:
+        past = _read_once(look, thread, last)
+        if past is None or past.thread.status is not ThreadStatus.INTERRUPTED:
+            return past
+        if look.was_left(past.row, past.thread.epoch):
+            return past
+
+
+def _read_once(look: Look, thread: str, last: int) -> _Past | None:
+    with look.snapshot():
+        row = look.one(queries.THREAD, (thread,))
         if row is None:
             return None
         values = {"id": row[0], "thread": thread, "last": last}
 
         def rows(query: str) -> list[Any]:
-            return list(reader._rows(query, values))[::-1]
+            return list(look.rows(query, values))[::-1]
 
         return _Past(
-            thread=reader._thread(row),
+            thread=thread_of(look, row),
             row=row[0],
             last=row[19] + 1,
-            attempts=array(
-                "q", reversed([i for (i,) in reader._rows(queries.ATTEMPT_IDS, values)])
-            ),
+            attempts=array("q", reversed([i for (i,) in look.rows(queries.ATTEMPT_IDS, values)])),
             checkpoints=rows(queries.CHECKPOINT_IDS),
             claims=rows(queries.CLAIMS),
             questions=rows(queries.HISTORY_QUESTIONS),
             sleeps=rows(queries.SLEEPS),
             interventions=rows(queries.INTERVENTIONS),
-            has_effects=bool(reader._one(queries.HAS_EFFECTS, (row[0],))[0]),
+            has_effects=bool(look.one(queries.HAS_EFFECTS, (row[0],))[0]),
         )
 
 
@@ -136,17 +144,17 @@ def _ordered(entries: Iterable[tuple[int, int | None, Entry]]) -> Iterator[_Keye
         yield superstep, at, entry
 
 
-def _driven(reader: Reader, past: _Past, *, whole: bool) -> Iterator[_Keyed]:
+def _driven(look: Look, past: _Past, *, whole: bool) -> Iterator[_Keyed]:
     """Claims and attempts, by epoch: what an owner did stands between its coming and going."""
-    return _ordered(_by_epoch(reader, past, whole))
+    return _ordered(_by_epoch(look, past, whole))
 
 
-def _by_epoch(reader: Reader, past: _Past, whole: bool) -> Iterator[tuple[int, int | None, Entry]]:
+def _by_epoch(look: Look, past: _Past, whole: bool) -> Iterator[tuple[int, int | None, Entry]]:
     claims = iter(past.claims)
     claim = next(claims, None)
     driving: Any = None  # the claim whose end is to come
     epoch = finished = 0
-    for superstep, tried in _tried(reader, past):
+    for superstep, tried in _tried(look, past):
         while claim is not None and claim[0] <= tried.epoch:
             yield from _left(driving, claim[1])
             yield claim[1], claim[2], _claimed(claim)
@@ -219,11 +227,11 @@ def _end(past: _Past, claim: Any) -> Iterator[tuple[int, int | None, Entry]]:
         yield past.last, at, left._replace(wake_at=thread.wake_at)
 
 
-def _tried(reader: Reader, past: _Past) -> Iterator[tuple[int, Tried]]:
+def _tried(look: Look, past: _Past) -> Iterator[tuple[int, Tried]]:
     for start in range(0, len(past.attempts), _PART):
         ids = past.attempts[start : start + _PART].tolist()
-        rows = list(reader._rows(queries.ATTEMPTS.format(", ".join("?" * len(ids))), ids))
-        effects = _effects(reader, past, rows)
+        rows = list(look.rows(queries.ATTEMPTS.format(", ".join("?" * len(ids))), ids))
+        effects = _effects(look, past, rows)
         for row in rows:
             yield min(row[1], past.last), _attempt(past, row, effects)
 
@@ -257,13 +265,13 @@ def _error(stored: dict[str, Any]) -> StepError | None:
 
 
 def _effects(
-    reader: Reader, past: _Past, attempts: Sequence[Any]
+    look: Look, past: _Past, attempts: Sequence[Any]
 ) -> dict[tuple[str, int], list[Effect]]:
     found: dict[tuple[str, int], list[Effect]] = defaultdict(list)
     if past.has_effects:
         places = sorted({row[2] for row in attempts})
         query = queries.EFFECTS_AT.format(", ".join("?" * len(places)))
-        for place, attempt, *rest in reader._rows(query, (past.row, *places)):
+        for place, attempt, *rest in look.rows(query, (past.row, *places)):
             found[place, attempt].append(Effect(*rest))
     return found
 
