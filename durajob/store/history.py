@@ -125,7 +125,10 @@ def _read_once(look: Look, thread: str, last: int) -> _Past | None:
             row=row[0],
             last=row[19] + 1,
             attempts=array("q", reversed([i for (i,) in look.rows(queries.ATTEMPT_IDS, values)])),
-            checkpoints=rows(queries.CHECKPOINT_IDS),
+            checkpoints=[
+                (ns, checkpoint, int(json.loads(metadata)["step"]))
+                for ns, checkpoint, metadata in rows(queries.STORED)
+            ],
             claims=rows(queries.CLAIMS),
             questions=rows(queries.HISTORY_QUESTIONS),
             sleeps=rows(queries.SLEEPS),
@@ -277,39 +280,27 @@ def _effects(
 
 
 def _checkpoints(past: _Past) -> list[_Keyed]:
-    """Checkpoints in the order in which they were stored; see ``_parse`` for their numbers."""
+    """Checkpoints in the order in which they were stored."""
     found: list[_Keyed] = []
-    superstep, within = past.last - 1, past.last
-    for ns, checkpoint in reversed(past.checkpoints):
-        at, number = _parse(checkpoint)
+    within = past.last
+    for ns, checkpoint, superstep in reversed(past.checkpoints):
+        at = _time_in(checkpoint)
         if ns:  # of a graph inside, in the superstep whose own checkpoint comes next
             graph = "/".join(part.partition(":")[0] for part in ns.split("|"))
-            own = None if number is None else _nearest(number, 0)
-            found.append((within, at or 0.0, Stored(at, checkpoint, own, graph)))
-            continue
-        if number is not None:
-            superstep = within = _nearest(number, superstep)
-        told = None if number is None else superstep
-        found.append((within, _AFTER_ALL, Stored(at, checkpoint, told, None)))
+            found.append((within, at or 0.0, Stored(at, checkpoint, superstep, graph)))
+        else:
+            within = min(within, superstep)
+            found.append((within, _AFTER_ALL, Stored(at, checkpoint, superstep, None)))
     return found[::-1]
 
 
-def _parse(checkpoint: str) -> tuple[int | None, int | None]:
-    """The time in a checkpoint's id and the lowest 14 bits of its superstep.
-
-    LangGraph makes the ids (UUID version 6) so. What else says the superstep stands behind the
-    state in its row, and to read that takes as long as the state is large.
-    """
+def _time_in(checkpoint: str) -> int | None:
+    """The time in a checkpoint's id, which LangGraph makes by UUID version 6."""
     parts = checkpoint.split("-")
     if [len(part) for part in parts] != [8, 4, 4, 4, 12] or parts[2][0] != "6":
-        return None, None
+        return None
     ticks = int(parts[0] + parts[1], 16) << 12 | int(parts[2][1:], 16)
-    return (ticks - 0x01B21DD213814000) // 10, int(parts[3], 16) & 0x3FFF
-
-
-def _nearest(number: int, to: int) -> int:
-    """The number with these 14 lowest bits that is nearest to another."""
-    return to + (number - to + 0x2000) % 0x4000 - 0x2000
+    return (ticks - 0x01B21DD213814000) // 10
 
 
 def _asked(past: _Past) -> Iterator[_Keyed]:

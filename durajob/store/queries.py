@@ -321,9 +321,11 @@ EFFECTS_AT = """
 SELECT place, attempt, name, key, status, times, begun_at, finished_at FROM effects
 WHERE thread_id = ? AND place IN ({}) ORDER BY begun_at"""
 HAS_EFFECTS = "SELECT EXISTS (SELECT 1 FROM effects WHERE thread_id = ?)"
-CHECKPOINT_IDS = """
-SELECT checkpoint_ns, checkpoint_id FROM checkpoints WHERE thread_id = :thread
-ORDER BY checkpoints.rowid DESC LIMIT :last"""
+STORED = """
+SELECT checkpoint_ns, checkpoint_id, metadata FROM checkpoints
+JOIN (SELECT rowid AS found FROM checkpoints WHERE thread_id = :thread
+      ORDER BY rowid DESC LIMIT :last) ON checkpoints.rowid = found
+ORDER BY found DESC"""
 CLAIMS = """
 SELECT epoch, superstep, at, host, pid, left_at, left_superstep, status, reason, wake_at, error
 FROM claims WHERE thread_id = :id ORDER BY epoch DESC LIMIT :last"""
