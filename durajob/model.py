@@ -9,7 +9,7 @@ microseconds since the epoch (``clock``), durations are seconds.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
@@ -208,10 +208,13 @@ class ThreadResult(Result):
 
     ``abandoned``: a step still runs in this process and cannot be stopped but with it, so the
     process must end by ``os._exit`` once the result is shown.
+    ``afterwards`` is to be called once it is shown, with who is to hear what goes wrong in that:
+    others are told of the thread, and may take their time.
     """
 
     thread: Thread
     abandoned: bool = False
+    afterwards: Callable[[Callable[[str], None]], None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -70,6 +70,34 @@ class StepPolicy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NotifyPolicy:
+    """Who is told of what becomes of a workflow's threads."""
+
+    commands: Mapping[str, str]  # by event: failed, completed, waiting, interrupted, missed
+    pings: Mapping[str, str]  # URLs of a monitor, by kind: start, success, failure, log
+    run_ids: bool  # whether a ping says which run it belongs to, as ``rid``
+    method: str  # of the pings
+    timeout: float  # seconds that a command or a ping may take
+
+    def means(self, event: str) -> tuple[str, ...]:
+        """How the event is told of: by a ``command``, by a ``ping``."""
+        command = ("command",) if event in self.commands else ()
+        return (*command, "ping") if PINGS.get(event) in self.pings else command
+
+
+PINGS: Mapping[str, str] = {
+    "started": "start",
+    "completed": "success",
+    "failed": "failure",
+    "waiting": "log",
+    "stopped": "log",
+    "interrupted": "log",
+    "missed": "log",
+}
+"""The kind of ping that tells a monitor of an event."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ShellStep:
     """A step that is a shell command, as workflows.toml has it."""
 

@@ -13,7 +13,7 @@ from durajob.errors import TargetError, WorkflowNotFound
 
 if TYPE_CHECKING:
     from durajob.config.specs import Config, WorkflowSpec
-    from durajob.policies import ShellStep, StepPolicy
+    from durajob.policies import NotifyPolicy, ShellStep, StepPolicy
 
 OnBusy = Literal["fail", "skip", "wait"]
 
@@ -39,6 +39,7 @@ class Definition:
     commands: tuple[ShellStep, ...] = ()  # where there is no graph
     secrets: tuple[str, ...] = ()  # names of what logs must not show
     log_size: int | None = None  # bytes that the log of an attempt may take
+    notify: NotifyPolicy | None = None  # None where nobody is told of anything
     policies: Mapping[str, StepPolicy] = field(default_factory=dict)  # as workflows.toml says
     default_retry: Mapping[str, Any] = field(default_factory=dict)  # numbers of RetryPolicy
 
@@ -111,7 +112,7 @@ class Registry:
         if spec is not None:
             return self._of_spec(name, spec)
         if name in BUILT_IN:
-            return replace(BUILT_IN[name], **self._defaults())
+            return replace(BUILT_IN[name], **self._defaults(), notify=self._notify(name))
         raise WorkflowNotFound(f"no workflow {_shown(name)}", hint=self._hint(name))
 
     def _hint(self, name: str) -> str:
@@ -122,6 +123,7 @@ class Registry:
 
     def _of_spec(self, name: str, spec: WorkflowSpec) -> Definition:
         from durajob.config.load import commands_of, step_policies
+        from durajob.config.notify import notify_policy
 
         config = self._read()
         given = {
@@ -129,6 +131,8 @@ class Registry:
             for key in ("on_busy", "timeout", "concurrency", "max_resumes", "max_crashes")
             if (value := getattr(spec, key)) is not None
         }
+        if config is not None:
+            given["notify"] = notify_policy(name, config.defaults.notify, spec.notify)
         base = self._file.parent if self._file else None
         return Definition(
             name=name,
@@ -159,7 +163,12 @@ class Registry:
         name = free[0] if free else f"{target.labels[0][:91]}-{digest}"
         base = self._file.parent if self._file else None
         return Definition(
-            name=name, source="target", target=str(target), base=base, **self._defaults()
+            name=name,
+            source="target",
+            target=str(target),
+            base=base,
+            notify=self._notify(name),
+            **self._defaults(),
         )
 
     def _defaults(self) -> dict[str, Any]:
@@ -181,6 +190,15 @@ class Registry:
             "secrets": config.secrets,
             "log_size": config.logs.max_size,
         }
+
+    def _notify(self, name: str) -> NotifyPolicy | None:
+        """What ``[defaults]`` say of who is told."""
+        config = self._read()
+        if config is None:
+            return None
+        from durajob.config.notify import notify_policy
+
+        return notify_policy(name, config.defaults.notify)
 
     def _specs(self) -> Mapping[str, WorkflowSpec]:
         config = self._read()

@@ -75,7 +75,10 @@ def _drive(session: Session, call: Callable[[Observer], ThreadResult]) -> int:
     finally:
         signals.before_abort.remove(abort)
         watcher.close(2.0)
-    return printer.driven(result, elapsed=watcher.elapsed())
+    status = printer.driven(result, elapsed=watcher.elapsed())
+    if result.afterwards is not None:
+        result.afterwards(printer.warn)
+    return status
 
 
 _HANDED_OVER = "DURAJOB_INTERPRETER"

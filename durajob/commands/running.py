@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,16 +178,32 @@ def run(
             if options.epoch not in (None, left.thread.epoch):
                 return _claimed_since(thread, settings)
             return left
+        _tell_of_start(definition, settings, job.door.row)
         outcome = drive(job, observer=observer, drain=drain, deadline=deadline)
     finally:
         writer.close()
-    return shown(
+    left = shown(
         thread,
         settings,
         timed_out=outcome.timed_out,
         abandoned=outcome.abandoned,
         known_before=True,
     )
+    return left if definition.notify is None else replace(left, afterwards=partial(_tell, settings))
+
+
+def _tell_of_start(definition: Definition, settings: Settings, row: int) -> None:
+    """A monitor hears that the run has begun, if it is to; the run does not wait for that."""
+    if definition.notify is not None and definition.notify.means("started"):
+        from durajob.notify.deliver import begin_delivering
+
+        begin_delivering(settings, row, definition.name)
+
+
+def _tell(settings: Settings, say: Callable[[str], None]) -> None:
+    from durajob.notify.deliver import deliver_due
+
+    deliver_due(settings, say)
 
 
 def definition_file(definition: Definition, settings: Settings) -> str | None:

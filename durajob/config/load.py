@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from durajob.config.names import WORKFLOW_NAME_RULE, is_workflow_name
+from durajob.config.notify import check_notify
 from durajob.config.shell import shell_steps
 from durajob.config.specs import (
     CompensateSpec,
@@ -22,8 +23,10 @@ from durajob.config.specs import (
     Duration,
     LockSpec,
     Logs,
+    NotifySpec,
     OnBusy,
     OnChange,
+    PingSpec,
     RetryNumbers,
     RetrySpec,
     ShellCompensateSpec,
@@ -53,8 +56,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 _Key = tuple[str, ...]
 
 _LATER = {
-    Defaults: ("lock", "missed", "catchup", "notify", "overlap", "retention", "timezone"),
-    WorkflowSpec: ("compensate", "lock", "notify", "retention", "schedule", "priority"),
+    Defaults: ("lock", "missed", "catchup", "overlap", "retention", "timezone"),
+    WorkflowSpec: ("compensate", "lock", "retention", "schedule", "priority"),
     StepSpec: ("needs", "run"),
 }
 """Keys of later versions: whoever writes one is told so, rather than that it is unknown."""
@@ -87,7 +90,11 @@ _COMPENSATIONS: Mapping[type, type[Struct]] = {
 _ON_EXIT_EXAMPLE = "for example on_exit = [1, 75]; 124 is a timeout, 128 and more a signal"
 _GRAPH_EXAMPLE = 'for example graph = "./file.py:name", or [[workflows.NAME.steps]] with run = "…"'
 _ON_EXAMPLE = 'for example on = ["ConnectionError", "package.errors:Throttled"], or on_exit = [75]'
-_CHOICES = {"on_busy": get_args(OnBusy), "on_change": get_args(OnChange)}
+_CHOICES = {
+    "on_busy": get_args(OnBusy),
+    "on_change": get_args(OnChange),
+    "method": ("POST", "GET"),
+}
 
 
 def load_config(path: Path) -> Config:
@@ -120,6 +127,7 @@ def check_config(path: Path) -> tuple[Config, Mapping[str, ConfigError]]:
 def _check(document: Document) -> tuple[Config, Mapping[str, ConfigError]]:
     defaults = _decode(document, ("defaults",), document.tables.get("defaults", {}), Defaults)
     _check_waits(document, ("defaults", "retry"), defaults.retry)
+    check_notify(defaults.notify, _refusal(document, ("defaults", "notify")))
     logs = _decode(document, ("logs",), document.tables.get("logs", {}), Logs)
     tables = document.tables.get("workflows", {})
     if not isinstance(tables, dict):
@@ -238,6 +246,7 @@ def _workflow(document: Document, name: str, table: object, defaults: Defaults) 
             hint = f"for example {name}-{FIELDS[0]}"
             raise document.error((*key, "thread"), str(error), hint=hint) from error
     _check_json(document, (*key, "input"), spec.input)
+    check_notify(spec.notify, _refusal(document, (*key, "notify")))
     for step, step_spec in _said_of_steps(spec):
         within = (*key, "steps", step)
         if step_spec.lock is not None:
@@ -254,10 +263,7 @@ def _workflow(document: Document, name: str, table: object, defaults: Defaults) 
 def _check_what_runs(document: Document, key: _Key, spec: WorkflowSpec) -> None:
     """A graph, or steps that are commands."""
     if isinstance(spec.steps, list) and spec.graph is None:
-
-        def refuse(below: _Key, problem: str, hint: str | None) -> ConfigError:
-            return document.error((*key, "steps", *below), problem, hint=hint)
-
+        refuse = _refusal(document, (*key, "steps"))
         if not spec.steps:
             raise refuse((), "is empty", _GRAPH_EXAMPLE)
         shell_steps(spec.steps, refuse)
@@ -274,6 +280,11 @@ def _check_what_runs(document: Document, key: _Key, spec: WorkflowSpec) -> None:
         parse_target(spec.graph)
     except ValueError as error:
         raise document.error((*key, "graph"), str(error)) from error
+
+
+def _refusal(document: Document, key: _Key) -> Callable[[_Key, str, str | None], ConfigError]:
+    """What makes the refusal of a key below ``key``."""
+    return lambda below, problem, hint: document.error((*key, *below), problem, hint=hint)
 
 
 def _said_of_steps(spec: WorkflowSpec) -> list[tuple[str, StepSpec | ShellSpec]]:
@@ -369,6 +380,12 @@ def _decode(document: Document, key: _Key, table: object, spec: type[S]) -> S:
     if isinstance(retry, dict):
         nested = _RETRIES.get(spec, RetryNumbers)
         _refuse_unknown(document, (*key, "retry"), retry, nested)
+    notify = table.get("notify")
+    if spec in (Defaults, WorkflowSpec) and isinstance(notify, dict):
+        _decode(document, (*key, "notify"), notify, NotifySpec)
+    ping = table.get("ping")
+    if spec is NotifySpec and isinstance(ping, dict):
+        _refuse_unknown(document, (*key, "ping"), ping, PingSpec)
     lock = table.get("lock")
     if isinstance(lock, dict):
         _refuse_unknown(document, (*key, "lock"), lock, LockSpec)

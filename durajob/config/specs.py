@@ -120,6 +120,28 @@ class ShellSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     compensate: str | ShellCompensateSpec | None = None
 
 
+class PingSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``ping``, for a monitor that has a URL of its own for each event."""
+
+    start: str | None = None
+    success: str | None = None
+    failure: str | None = None
+    log: str | None = None
+    method: Literal["POST", "GET"] = "POST"
+
+
+class NotifySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[workflows.NAME.notify]`` and ``[defaults.notify]``; an empty text takes a default back."""
+
+    failed: str | None = None
+    completed: str | None = None
+    waiting: str | None = None
+    interrupted: str | None = None
+    missed: str | None = None
+    ping: str | PingSpec | None = None
+    timeout: Duration | None = None
+
+
 class WorkflowSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[workflows.NAME]``"""
 
@@ -133,6 +155,7 @@ class WorkflowSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     concurrency: Concurrency | None = None
     max_resumes: MaxResumes | None = None
     max_crashes: MaxCrashes | None = None
+    notify: NotifySpec = NotifySpec()
     steps: dict[str, StepSpec] | list[ShellSpec] = {}
 
 
@@ -146,6 +169,7 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     on_busy: OnBusy = "fail"
     concurrency: Concurrency = 4
     retry: RetryNumbers = RetryNumbers()
+    notify: NotifySpec = NotifySpec()
 
 
 class Logs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

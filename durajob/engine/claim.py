@@ -27,6 +27,7 @@ from durajob.registry import Definition
 from durajob.store.ended import clear_word, has_left_word
 from durajob.store.files import held_files, log_folder, work_folder
 from durajob.store.logs import MAX_SIZE
+from durajob.store.notifications import Announcer
 from durajob.store.processes import boot_id, is_alive, still_drives
 from durajob.store.read import Reader
 from durajob.store.write import Writer
@@ -104,14 +105,19 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
     resumed = row["started_at"] is not None
     logs = log_folder(writer.path) / str(row["id"])
     crashed = owner is not None and _may_be_a_steps_doing(owner, logs, row["epoch"])
+    columns = definition_columns(request.definition, request.shape, request.file)
+    announcer = Announcer.of(
+        request.definition.notify,
+        row=row["id"],
+        workflow=row["workflow"],
+        definition=columns["definition"],
+    )
     door = writer.claim(
         row["id"],
-        {
-            "reset": request.reset_resumes,
-            "total": request.shape.total,
-            **definition_columns(request.definition, request.shape, request.file),
-        },
+        {"reset": request.reset_resumes, "total": request.shape.total, **columns},
         crashed=crashed,
+        announcer=announcer,
+        interrupted=row["status"] == "running",
     )
     if door is None:
         return None
@@ -140,6 +146,7 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
         compensating=compensating,
         cause=None if row["cause"] is None else StepError(**json.loads(row["cause"])),
         cancelling=door.cancelling,
+        announcer=announcer,
     )
 
 

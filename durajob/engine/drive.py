@@ -60,6 +60,7 @@ from durajob.store.effects import EffectBook
 from durajob.store.ended import leave_word
 from durajob.store.ledger import Ledger
 from durajob.store.logs import GRAPH, MAX_SIZE, AttemptLog
+from durajob.store.notifications import Announcer
 from durajob.store.questions import QuestionBook
 from durajob.store.saver import Progress, Saver
 from durajob.store.spent import Spent
@@ -99,6 +100,7 @@ class Job:
     compensating: bool = False  # the graph runs no more, its compensations are due
     cause: StepError | None = None  # the failure that is compensated
     cancelling: bool = False  # a person wants it to end
+    announcer: Announcer | None = None  # notes what somebody is to be told of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,7 +122,7 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
         StorageError: when the store cannot be written; the thread is then interrupted.
     """
     progress = Progress(job.pointer)
-    ledger = Ledger(job.door, job.superstep)
+    ledger = Ledger(job.door, job.superstep, job.announcer)
     mask = Mask(job.secrets, os.environ) if job.secrets else None
     if mask is not None:
         mask.learn(job.input)

@@ -61,6 +61,11 @@ def json_text(value: Any) -> str:
         return json.dumps(jsonable(value), allow_nan=False, ensure_ascii=False)
 
 
+def thread_object(thread: Thread, *, whole: bool) -> dict[str, Any]:
+    """A thread as every answer shows it; ``whole``: with its state and steps."""
+    return _thread(thread, whole=whole)
+
+
 def jsonable(value: Any) -> Any:
     """``value`` as JSON can hold it, by the rules of this module."""
     return _jsonable(value, ())

@@ -158,6 +158,12 @@ class Printer:
             self._say_hint("hint", error.hint)
         return exit_status
 
+    def warn(self, text: str) -> None:
+        """Say what went wrong beside, and changes nothing of what was answered."""
+        mask = self._mask()
+        shown = text if mask is None else mask.text(text)
+        self.err.write(f"warning: {one_line(shown)}\n", patience=_PATIENCE)
+
     def interrupted(self, thread: str | None) -> None:
         """Say that the process ends at once; called from any thread, takes no lock."""
         resume = f"durajob resume {thread}" if thread else None

@@ -14,6 +14,7 @@ from durajob.model import COMPENSATION, AttemptStatus, StepError, StepProgress
 from durajob.store import queries, seals
 from durajob.store.door import Door
 from durajob.store.named import Turn
+from durajob.store.notifications import Announcer
 
 MAX_VALUE = 900_000_000
 """The largest stored value, in bytes: SQLite takes 1e9, less what surrounds the value."""
@@ -84,9 +85,13 @@ def compensation_of(step: str) -> str:
 class Ledger:
     """What is known of the thread's steps; one for each ownership."""
 
-    def __init__(self, door: Door, superstep: int) -> None:
-        """Read what may be met again: the places after the checkpoint of ``superstep``."""
+    def __init__(self, door: Door, superstep: int, announcer: Announcer | None = None) -> None:
+        """Read what may be met again: the places after the checkpoint of ``superstep``.
+
+        ``announcer`` notes what somebody is to be told of.
+        """
         self._door = door
+        self._announcer = announcer
         with door.reading() as cursor:
             self._finished = {key for (key,) in cursor.execute(queries.RECALL_KEYS, (door.row,))}
             self._places = {
@@ -265,6 +270,8 @@ class Ledger:
                 cursor.execute(queries.CLOSE_QUESTIONS, (row,))
             left = cursor.execute(queries.FINISH, values).fetchone()[0]
             cursor.execute(queries.NOTE_LEFT, {**values, "left": left})
+            if self._announcer is not None:
+                self._announcer.announce(cursor, left, epoch=self._door.epoch, error=error)
             return left
 
         return str(self._door.write(finish, durable=True))

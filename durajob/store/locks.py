@@ -27,6 +27,7 @@ _MIGRATION = 1 << 20
 _SEATS = 1 << 21
 _THREADS = 1 << 32
 _RECOVERIES = 1 << 40
+_NOTIFICATIONS = 1 << 44
 _TURNS = 1 << 48  # of the queues of all named locks
 _NAMED = 1 << 56
 _EACH = 1024  # bytes for the seats of one named lock
@@ -92,6 +93,14 @@ class LockFile:
     def end_recovery(self, row: int) -> None:
         """Whoever has it resumed has seen its end."""
         self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _RECOVERIES + row)
+
+    def try_notification(self, number: int) -> bool:
+        """Take it upon oneself to deliver a notification, if nobody else is at it."""
+        return self._try(_NOTIFICATIONS + number)
+
+    def end_notification(self, number: int) -> None:
+        """It was tried, and what came of it is in the store."""
+        self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _NOTIFICATIONS + number)
 
     def try_seat(self, seats: int) -> int | None:
         """Take one of the first ``seats`` seats for running threads; None when all are taken."""

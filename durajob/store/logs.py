@@ -33,6 +33,7 @@ GRAPH = "graph.log"
 MAX_SIZE = 10_000_000
 _LONGEST_LINE = 64 * 1024  # characters; what is longer is broken
 _LAST = 10  # lines that an error may quote
+_TAIL = 32_768  # bytes from the end in which last lines are looked for
 _STREAMS = ("out", "err", "log", "durajob")
 _RECORD = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL|Level \d+) ([^:\n]*): ")
 
@@ -180,6 +181,16 @@ def read_log(path: Path, offset: int = 0) -> Iterator[tuple[Entry, int]]:
             entry = _entry(line.decode("utf-8", "replace").rstrip("\n"))
             if entry is not None:
                 yield entry, offset
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """What the last lines of a log say, ``count`` at most; none where it cannot be read."""
+    try:
+        start = max(0, path.stat().st_size - _TAIL)
+        found = deque((entry.text for entry, _ in read_log(path, start)), maxlen=count)
+    except OSError:
+        return []
+    return list(found)
 
 
 def _entry(line: str) -> Entry | None:

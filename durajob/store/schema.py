@@ -21,6 +21,9 @@ written by the commit that finishes the step, and goes with the one that finishe
 compensation. ``interventions`` keeps what people did by hand, for ``history``; ``claims`` who
 drove the thread, one row for each epoch, and how they left it.
 
+``notifications`` has one row for each thing that somebody is to be told of, written by the commit
+that makes it so (``notifications`` says how they are delivered).
+
 ``checkpoints`` and ``writes`` are LangGraph's own (langgraph-checkpoint-sqlite 3.1).
 
 ``crc`` is the checksum of a row (``seals``), NULL where version 1 wrote it. A row that is copied
@@ -259,6 +262,27 @@ CREATE TABLE claims (
 -- For the overview: what ended lately, and what wakes next.
 CREATE INDEX threads_by_end ON threads (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX threads_by_wake ON threads (wake_at) WHERE wake_at IS NOT NULL;
+
+CREATE TABLE notifications (
+    id         INTEGER PRIMARY KEY,
+    event      TEXT NOT NULL,      -- one id for one event, however it is told of
+    means      TEXT NOT NULL,      -- command or ping
+    name       TEXT NOT NULL,      -- started, completed, failed, waiting, stopped, …
+    workflow   TEXT NOT NULL,
+    thread_id  INTEGER,            -- null: of a slot that no thread was started for
+    epoch      INTEGER,            -- of the owner whose run it was
+    definition TEXT NOT NULL,      -- JSON: where it is said who is told
+    details    TEXT NOT NULL,      -- JSON object
+    at         INTEGER NOT NULL,
+    status     TEXT NOT NULL,      -- open, sent, dropped or given_up
+    tries      INTEGER NOT NULL DEFAULT 0,
+    due_at     INTEGER,            -- null once it is not open any more
+    error      TEXT,               -- why the last try failed
+    ended_at   INTEGER
+);
+CREATE UNIQUE INDEX notifications_by_event ON notifications (event, means);
+CREATE INDEX notifications_due ON notifications (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX notifications_by_thread ON notifications (thread_id);
 """,
 )
 """One script for each version; the first makes version 1. A script only adds, so that an

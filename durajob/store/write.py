@@ -15,6 +15,7 @@ from durajob.store.driver import FAILURES, translate
 from durajob.store.files import open_for_writing
 from durajob.store.holders import held_by
 from durajob.store.ledger import Crashes
+from durajob.store.notifications import Announcer
 from durajob.store.processes import describe_self, user_name
 
 
@@ -54,11 +55,20 @@ class Writer:
         admitted: bool = self._transact(admit)
         return admitted
 
-    def claim(self, row: int, changes: Mapping[str, Any], *, crashed: bool = False) -> Door | None:
+    def claim(
+        self,
+        row: int,
+        changes: Mapping[str, Any],
+        *,
+        crashed: bool = False,
+        announcer: Announcer | None = None,
+        interrupted: bool = False,
+    ) -> Door | None:
         """Make this process the owner of a thread whose lock it holds.
 
         ``changes`` names the parameters of ``queries.CLAIM`` but ``id``, ``now``, ``owner``.
-        ``crashed``: the owner before died of what a step may have done.
+        ``crashed``: the owner before died of what a step may have done. ``interrupted``: it died,
+        of whatever, and ``announcer`` notes that, and that a run begins.
         Returns None when the thread has meanwhile ended for good.
         """
         now = clock.now()
@@ -77,6 +87,10 @@ class Writer:
                 seal = {"claim_crc": _seal_of_claim(row, values), "epoch": claimed[0]}
                 cursor.execute(queries.CLAIM_ORIGIN, {**values, **seal})
                 cursor.execute(queries.NOTE_CLAIM, {**values, **own})
+                if announcer is not None:
+                    if interrupted:
+                        announcer.announce(cursor, "interrupted", epoch=claimed[0] - 1)
+                    announcer.announce(cursor, "started", epoch=claimed[0])
             return claimed
 
         claimed = self._transact(claim)

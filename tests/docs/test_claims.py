@@ -132,6 +132,8 @@ def test_every_status_is_described() -> None:
         ("lock", specs.LockSpec),
         ("Shell steps", specs.ShellSpec),
         ("retry", specs.RetrySpec),
+        ("notify", specs.NotifySpec),
+        ("ping", specs.PingSpec),
     ],
 )
 def test_every_key_is_described(title: str, spec: type[msgspec.Struct]) -> None:
