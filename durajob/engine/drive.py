@@ -174,7 +174,12 @@ def drive(job: Job, *, observer: Observer, drain: Drain, deadline: float | None)
 @contextmanager
 def _no_crash(job: Job) -> Iterator[None]:
     """Leave word when the process ends by itself with attempts in flight: no step killed it."""
-    leave = partial(leave_word, job.logs, job.door.epoch)
+
+    def leave() -> None:
+        # A store that has been put in the place of ours has threads of other owners.
+        if job.door.is_in_place:
+            leave_word(job.logs, job.door.epoch)
+
     before_abort.insert(0, leave)
     try:
         yield

@@ -69,6 +69,12 @@ class Door:
         self._file = _identity(self._path)
         self.store_id: str = connection.execute(queries.STORE_ID).fetchone()[0]
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether its file still has its name: what is written to one that has lost it, nobody
+        will ever read."""
+        return _identity(self._path) == self._file
+
     def write_later(self, operation: Callable[[Any], Any]) -> None:
         """Run ``operation(cursor)`` in the next transaction, ahead of what that is for.
 
@@ -191,8 +197,7 @@ class Door:
             request.done = True
 
     def _check_place(self) -> None:
-        """What is written to a file that has lost its name, nobody will ever read."""
-        if _identity(self._path) != self._file:
+        if not self.is_in_place:
             self._broken = StoreError(
                 f"the store {self._path} was removed or replaced while a job used it",
                 hint="nothing more was written; put the store back, then resume",

@@ -27,10 +27,13 @@ FAN = ("plan", *(f"work[{index}]" for index in range(40)), "collect")
 AFTER_FAN = {**dict.fromkeys(FAN[1:-1], ("plan",)), "collect": FAN[:-1]}
 NESTED = ("first", "sub/one", "sub/two", "last")
 AFTER_NESTED = {"sub/one": ("first",), "sub/two": ("sub/one",), "last": ("sub/two",)}
+SAGA = ("a", "b", "broken", "b:compensate", "a:compensate")
+AFTER_SAGA = {step: SAGA[:place] for place, step in enumerate(SAGA)}
 SHAPES: Mapping[str, tuple[Collection[str], Mapping[str, Collection[str]]]] = {
     "chain": (CHAIN, AFTER_CHAIN),
     "fan": (FAN, AFTER_FAN),
     "nested": (NESTED, AFTER_NESTED),
+    "saga": (SAGA, AFTER_SAGA),
 }
 """Of each job: its steps, and which must be done before which."""
 
@@ -70,6 +73,17 @@ for _name in CHAIN:
     chain.step(
         name=_name, retry={"attempts": 2, "on": ConnectionError, "wait": "1s", "jitter": False}
     )(work)
+
+saga = Workflow("saga", State)
+for _name in ("a", "b"):
+    saga.step(name=_name, compensate=lambda given, result: work(given) and None)(work)
+
+
+@saga.step
+def broken(state: State) -> None:
+    """Fails for good."""
+    work(state)
+    raise ValueError("on purpose")
 
 
 def fan() -> StateGraph[State]:

@@ -1,4 +1,5 @@
-"""ENOSPC, EIO and EDQUOT from every call that changes something: once, or from there on.
+"""ENOSPC, EIO and EDQUOT from every call that changes something: once, or from there on; and
+EROFS from there on, as from a file system that was made read-only under the run.
 
 What fails ends the run with 74 or 69 and a clear line, unless nothing hung on it; once the fault
 is gone the thread goes on. On a disk that stays full, ``status`` and ``list`` still answer.
@@ -17,7 +18,10 @@ from tests.faults.trial import Trial
 
 ERRNOS = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 ONCE, LASTING = "1", "1000000"
-DEEDS = tuple(f"{code}x{many}" for code in ERRNOS for many in (ONCE, LASTING))
+DEEDS = (
+    *(f"{code}x{many}" for code in ERRNOS for many in (ONCE, LASTING)),
+    f"{errno.EROFS}x{LASTING}",
+)
 CASES = (
     "chain",
     "fan",

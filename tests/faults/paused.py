@@ -2,8 +2,8 @@
 
 While it is stopped its lock still holds, and everybody else is kept out. Then the lock is taken
 away from it: by another host that does not see it, by a lock file that is removed, by a store
-that is replaced or copied. Whatever a second owner then does with the thread, the first one,
-woken, can write nothing and begin nothing more.
+that is replaced, copied or deleted. Whatever a second owner then does with the thread, the first
+one, woken, can write nothing and begin nothing more.
 
     python -m tests.faults paused [--rounds N]
 """
@@ -261,7 +261,25 @@ def folder_replaced(paused: Paused) -> None:
     assert ("completed", 2) == (done["status"], done["epoch"])
     assert "replaced" in paused.wake(check=69)
     assert done == paused.thread()
+    assert [] == list((paused.folder / "s").rglob("ended.*"))
     paused.judge(owners=[paused.first.pid, second.pid])
+
+
+def folder_removed(paused: Paused) -> None:
+    """The folder deleted: it begins nothing more, and makes nothing anew of it."""
+    shutil.rmtree(paused.folder / "s")
+    paused.let_go()
+    assert "removed" in paused.wake(check=69)
+    assert not (paused.folder / "s").exists()
+    paused.answer("status", "t", check=66)
+    pids = [paused.first.pid]
+    assert pids == crowd_judge.owners(paused.events())
+    assert {event.step for event in paused.before} == {event.step for event in paused.events()}
+    # Whoever starts it again knows nothing of what was.
+    fresh = Path(f"{paused.journal}.fresh")
+    again = ("start", f"{JOBS}:{paused.pause.job}", "-t", "t")
+    thread = paused.answer(*again, JOURNAL=str(fresh), HOLD="")["data"]["thread"]
+    assert ("completed", 1) == (thread["status"], thread["epoch"])
 
 
 def _is_fenced_out(paused: Paused, second: int, done: Any) -> None:
@@ -281,6 +299,7 @@ SCENARIOS = {
         folder_copied,
         file_replaced,
         folder_replaced,
+        folder_removed,
     )
 }
 

@@ -2,9 +2,9 @@
 
 The first SIGINT, SIGTERM or SIGHUP asks: what runs finishes, and the thread is stopped (75). A
 second SIGINT or SIGTERM ends the process at once (130); a second SIGHUP asks again for the same.
-Whatever came, the thread's status is true afterwards, and a resume completes it with nothing
-repeated. Besides the phases there are signals at random instants, from the interpreter's own
-start on: there the exit status must fit what is in the store.
+Whatever came, the thread's status is true afterwards, and a resume brings it to its end with
+nothing repeated. Besides the phases there are signals at random instants, from the interpreter's
+own start on: there the exit status must fit what is in the store.
 
     python -m tests.faults signals [--rounds N] [--random N] [--seed N]
 """
@@ -45,16 +45,24 @@ class Phase:
     flaky: str = ""
     blocks: bool = True  # whether what runs holds the stop back until it is let go
     status: str = "stopped"  # of the thread, after one signal
+    end: str = "completed"  # its status when it was left alone
     begun: int = 0  # events in the journal
     said: str = ""  # on stderr
     command: tuple[str, ...] = ()  # instead of a start
 
+
+ENDS = {"completed": 0, "failed": 1}
+"""The exit status for each."""
 
 PHASES: Mapping[str, Phase] = {
     "blocking step": Phase(hold="b:begin", begun=3),
     "last step": Phase(hold="d:done", begun=8, status="completed"),
     "fan-out": Phase(job="fan", hold=_FAN, begun=2 + 4),
     "subgraph": Phase(job="nested", hold="sub/one:done", begun=4),
+    "compensating": Phase(job="saga", hold="b:compensate:begin", begun=7, end="failed"),
+    "last compensation": Phase(
+        job="saga", hold="a:compensate:done", begun=10, status="failed", end="failed"
+    ),
     "backoff": Phase(flaky="b", blocks=False, said="trying again"),
     "busy": Phase(
         command=("resume", "t", "--on-busy", "wait"),
@@ -113,12 +121,13 @@ class Job:
         return crowd_judge.read(self.journal).get("t", [])
 
     def resume(self) -> None:
-        """Whatever happened, the job goes on and completes, with nothing repeated."""
+        """Whatever happened, the job goes on to its end, with nothing repeated."""
         self.let_go()
         if self.other is not None:
             self.other.wait(check=0)
-        done = self.forked.run("resume", "t", "--json", env=self.env, check=0)
-        assert "completed" == done.thread["status"]
+        end = self.phase.end
+        done = self.forked.run("resume", "t", "--json", env=self.env, check=ENDS[end])
+        assert end == done.thread["status"]
         steps, after = crowd_jobs.SHAPES.get(self.phase.job, crowd_jobs.SHAPES["chain"])
         assert [] == crowd_judge.violations(self.events(), steps=steps, after=after)
 
@@ -147,9 +156,9 @@ def once(job: Job, number: signal.Signals) -> None:
     elif phase.blocks:
         job.heard()
         job.let_go()
-    ended = job.run.wait(check=0 if phase.status == "completed" else 75)
+    ended = job.run.wait(check=ENDS.get(phase.status, 75))
     assert "Traceback" not in ended.stdout + ended.stderr
-    if phase.status != "completed":
+    if phase.status not in ENDS:
         assert ended.json["error"]["code"] == "stopped"
         assert "durajob resume t" in ended.json["error"]["hint"]
     assert phase.status == job.thread()["status"]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import signal
 import subprocess
+import termios
 from pathlib import Path
 
 import pytest
 
-from tests.faults.signals import PHASES, TIMES, Job, at_random
+from tests.faults import crowd_jobs, crowd_judge
+from tests.faults.signals import JOBS, PHASES, TIMES, Job, at_random
 from tests.forked import Forked
-from tests.harness import COMMAND, Durajob
+from tests.harness import COMMAND, DEADLINE, Durajob, wait_for
 
 SAMPLED = [
     ("blocking step", "SIGTERM", "twice"),
@@ -20,6 +23,9 @@ SAMPLED = [
     ("fan-out", "SIGINT", "once"),
     ("fan-out", "SIGTERM", "twice"),
     ("subgraph", "SIGHUP", "twice"),
+    ("compensating", "SIGHUP", "once"),
+    ("compensating", "SIGTERM", "twice"),
+    ("last compensation", "SIGINT", "once"),
     ("backoff", "SIGINT", "once"),
     ("busy", "SIGTERM", "once"),
     ("seat", "SIGINT", "once"),
@@ -39,6 +45,37 @@ def test_a_signal_in_a_phase(
 def test_a_signal_at_any_instant(durajob: Durajob, tmp_path: Path) -> None:
     """The installed command, from its first instants on: no traceback, and a true status."""
     at_random(durajob, tmp_path, random.Random())
+
+
+def test_a_terminal_that_is_closed(durajob: Durajob, tmp_path: Path) -> None:
+    """The kernel hangs up: the step in flight finishes, though nobody takes what is printed."""
+    journal = tmp_path / "journal"
+    env = {**os.environ, "JOURNAL": str(journal), "HOLD": "b:begin"}
+    terminal, its_end = os.openpty()
+    with (tmp_path / "said").open("wb") as said:
+        run = subprocess.Popen(
+            [COMMAND, "start", f"{JOBS}:chain", "-t", "t"],
+            stdin=its_end,
+            stdout=its_end,
+            stderr=said,
+            env=env,
+            cwd=tmp_path,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+    os.close(its_end)
+    wait_for(lambda: len(crowd_judge.read(journal).get("t", ())) == 3)
+    os.close(terminal)
+    wait_for(lambda: "asked to stop (SIGHUP)" in (tmp_path / "said").read_text())
+    Path(f"{journal}.go").touch()
+    assert 75 == run.wait(DEADLINE)
+    thread = durajob.run("status", "t", "--json", check=0).thread
+    assert ("stopped", ["c"]) == (thread["status"], thread["next"])
+    durajob.run("resume", "t", env=env, check=0)
+    events = crowd_judge.read(journal)["t"]
+    assert [] == crowd_judge.violations(
+        events, steps=crowd_jobs.CHAIN, after=crowd_jobs.AFTER_CHAIN
+    )
 
 
 @pytest.mark.parametrize("home", [True, False])
