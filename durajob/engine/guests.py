@@ -105,6 +105,11 @@ def builder_of(name: str, node: Pregel[Any, Any, Any, Any]) -> Builder:
             f"the subgraph {name!r} was compiled with a checkpointer of its own",
             hint="compile it without: durajob keeps its steps with those of the thread",
         )
+    if node.store is not None:
+        raise TargetError(
+            f"the subgraph {name!r} was compiled with a store, which durajob does not hand on",
+            hint="compile it without, and open the store inside the steps",
+        )
     return builder
 
 

@@ -27,7 +27,7 @@ def progress(done: float, total: float | None = None, note: str | None = None) -
         note: a short text about what is being done.
 
     Raises:
-        ValueError: when a number is negative or not finite.
+        ValueError: when a number is negative or not finite; TypeError: when it is none.
     """
     _check("done", done)
     _check("total", total)
@@ -76,7 +76,11 @@ def _tracked(
 
 
 def _check(name: str, value: float | None) -> None:
-    if value is not None and not (math.isfinite(value) and value >= 0):
+    try:
+        right = value is None or (math.isfinite(value) and value >= 0)
+    except TypeError as error:
+        raise TypeError(f"progress: {name} is {value!r:.60}, not a number") from error
+    if not right:
         raise ValueError(f"progress: {name} is {value}, it must be 0 or more")
 
 

@@ -44,6 +44,11 @@ def parse_compensation(given: object, *, arguments: int, where: str) -> Compensa
                     f"{where}: unknown key {key!r} in compensate",
                     hint=f"the keys are {', '.join(_KEYS)}",
                 )
+        if given is None:
+            raise ConfigError(
+                f"{where}: compensate says no 'run'",
+                hint='write compensate={"run": refund, "retry": {...}}',
+            )
     within, retry = f"{where}, compensate", said.get("retry")
     if not callable(given):
         raise ConfigError(

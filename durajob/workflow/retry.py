@@ -60,7 +60,8 @@ def parse_retry(retry: Mapping[str, Any], *, where: str) -> RetryPolicy:
         raise ConfigError(
             f"{where}: retry says no 'on'",
             hint="name the exceptions that are worth another attempt, as in "
-            '"on": ConnectionError or "on": [TimeoutError, "billing.errors:Throttled"]',
+            '"on": ConnectionError or "on": [TimeoutError, "billing.errors:Throttled"]; '
+            'or exit codes, "on_exit": [75]',
         )
     given: dict[str, Any] = {}
     if "on" in retry:

@@ -394,10 +394,19 @@ def values() -> StateGraph[Values]:
     return graph
 
 
+@dataclass
+class Name:
+    """Of a file."""
+
+    text: str
+
+
 def unstorable() -> StateGraph[Any]:
-    """A step that returns an open file."""
+    """A step that returns an open file, or, as GARBLED says, a file's name that is no text."""
     graph: StateGraph[Any] = StateGraph(dict)
-    graph.add_node("bad", lambda state: {"file": open(os.devnull)})  # noqa: SIM115
+    name = {"fine": "?", "file": [Name(os.fsdecode(b"caf\xe9"))]}
+    file: Any = name if os.environ.get("GARBLED") else {"file": open(os.devnull)}  # noqa: SIM115
+    graph.add_node("bad", lambda state: file)
     graph.add_edge(START, "bad")
     return graph
 

@@ -94,7 +94,7 @@ def test_a_result_that_cannot_be_stored_leaves_the_effect_in_doubt(
     failed = forked.run("start", f"{EFFECTS}:unstorable", "-t", "t", "--json", env=env, check=1)
     assert "ResultNotStorable" == failed.thread["error"]["type"]
     assert "the effect 'make' of step run" in failed.thread["error"]["message"]
-    assert "under 'lock' (a lock)" in failed.thread["error"]["message"]
+    assert "under 'lock' (of type lock)" in failed.thread["error"]["message"]
     done = forked.run("resume", "t", "--json", check=0)
     assert ["receipt"] == done.thread["state"]["out"]
     assert 2 == len(lines(effects))

@@ -305,6 +305,15 @@ def test_what_cannot_be_stored_fails_by_name(forked: Forked) -> None:
     assert "TextIOWrapper" in error["message"]
 
 
+def test_text_that_is_none_is_not_stored_as_other_text(forked: Forked) -> None:
+    """A file's name that is not UTF-8 fails its step, which names the key."""
+    env = {"GARBLED": "1"}
+    failed = forked.run("start", f"{GRAPHS}:unstorable", "-t", "t", "--json", env=env, check=1)
+    error = failed.thread["error"]
+    assert (error["step"], error["type"]) == ("bad", "ResultNotStorable")
+    assert "under 'file' (of type list): text with bytes that are no UTF-8" in error["message"]
+
+
 def test_sys_exit_in_a_step_fails_the_step(forked: Forked) -> None:
     """And what it printed is in its log, with the traceback, never on durajob's stdout."""
     failed = forked.run("start", f"{GRAPHS}:exits", "-t", "t", "--json", check=1)

@@ -50,7 +50,7 @@ def test_a_function_or_one_with_a_retry_is_taken() -> None:
     ("compensate", "said"),
     [
         ("undo", "'undo', which is no function"),
-        ({}, "None, which is no function"),
+        ({}, "compensate says no 'run'"),
         ({"run": undo, "retri": {}}, "unknown key 'retri'"),
         ({"run": undo, "retry": {"attempts": 2}}, "retry says no 'on'"),
         (lambda state: None, r"is called with \(state, result\)"),

@@ -68,6 +68,13 @@ def test_a_total_that_is_none_is_refused_before_the_loop(total: float) -> None:
         track([], total=total)
 
 
+def test_what_is_no_number_is_named() -> None:
+    """Which of them, and what it is."""
+    given: Any = "half"
+    with pytest.raises(TypeError, match="progress: done is 'half', not a number"):
+        progress(given)
+
+
 def test_numbers_of_any_kind_can_be_stored(told: list[StepProgress]) -> None:
     """As can a note that is no text."""
     given: Any = (Decimal("1.5"), Decimal(3), 7)

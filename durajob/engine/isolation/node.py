@@ -134,6 +134,7 @@ def unpack(packed: dict[str, Any], ask: Ask, heartbeat: Callable[[], None]) -> R
         "configurable": configurable,
         "metadata": packed["metadata"],
         "tags": packed["tags"],
+        "callbacks": None,  # a task's call looks for them first
     }
     if packed["recursion_limit"] is not None:
         config["recursion_limit"] = packed["recursion_limit"]
