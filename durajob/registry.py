@@ -122,8 +122,8 @@ class Registry:
         return f"did you mean {near!r}?" if near else "durajob workflows lists what there is"
 
     def _of_spec(self, name: str, spec: WorkflowSpec) -> Definition:
-        from durajob.config.load import commands_of, step_policies
         from durajob.config.notify import notify_policy
+        from durajob.config.policies import commands_of, step_policies
 
         config = self._read()
         given = {
@@ -176,7 +176,7 @@ class Registry:
         config = self._read()
         if config is None:
             return {}
-        from durajob.config.load import retry_numbers
+        from durajob.config.policies import retry_numbers
 
         defaults = config.defaults
         return {
