@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from durajob.errors import (
     ThreadNotFound,
 )
 from durajob.model import Asked, ThreadResult
+from durajob.store.processes import user_name
 from durajob.store.read import Reader
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _record(settings: Settings, thread: str, row: int, meant: Asked, given: Any)
 
     writer = Writer(settings.store.path, create=False)
     try:
-        recorded = writer.answer(row, meant.id, json.dumps(given), by=_user())
+        recorded = writer.answer(row, meant.id, json.dumps(given), by=user_name())
     finally:
         writer.close()
     if recorded:
@@ -216,13 +216,3 @@ def _refuse_expired(thread: str, meant: Asked) -> None:
         f"{clock.to_rfc3339(meant.expires_at)}",
         hint=f"durajob resume {thread} goes on as the step says for that case",
     )
-
-
-def _user() -> str:
-    """Who answers: the user of the operating system, by name where there is one."""
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
