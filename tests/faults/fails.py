@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import sweep as sweeps
-from tests.faults.sweep import Point, Report, sweep
+from tests.faults.sweep import BEGUN_TOO, Point, Report, half_way, sweep
 from tests.faults.trial import Trial
 
 ERRNOS = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
@@ -22,27 +22,13 @@ DEEDS = (
     *(f"{code}x{many}" for code in ERRNOS for many in (ONCE, LASTING)),
     f"{errno.EROFS}x{LASTING}",
 )
-CASES = (
-    "chain",
-    "fan",
-    "loop",
-    "nested",
-    "retried",
-    "once_only",
-    "saga",
-    "chain+",
-    "fan+",
-    "saga+",
-)
-_HALF_WAY = {"chain": 170, "fan": 400, "saga": 300}
 
 
 def fail(trial: Trial, point: Point) -> str | None:
     """Let a call fail, look at how durajob takes it, and resume once the fault is gone."""
     code, _, many = point.deed.partition("x")
     if point.begun:
-        trial.drive(at=str(_HALF_WAY[point.case.name]), do="before")
-        trial.look()
+        half_way(trial)
     rest = trial.folder / "rest"
     ended, fired = trial.drive(**{"at": str(point.at), "do": code, "for": many, "rest": str(rest)})
     judge = trial.journal
@@ -85,11 +71,11 @@ def _still_answers(trial: Trial, code: str) -> None:
             )
 
 
-def run(*, cases: Sequence[str] = CASES, **options: Any) -> Report:
+def run(*, cases: Sequence[str] = BEGUN_TOO, **options: Any) -> Report:
     """Sweep the cases; see ``sweep``."""
     return sweep(fail, cases=cases, **{"deeds": DEEDS, **options})
 
 
 def main(argv: list[str]) -> int:
     """Sweep from the command line."""
-    return sweeps.main(argv, __doc__, run, CASES)
+    return sweeps.main(argv, __doc__, run, BEGUN_TOO)

@@ -7,31 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.faults import sweep as sweeps
-from tests.faults.sweep import Point, Report, sweep
+from tests.faults.sweep import BEGUN_TOO, Point, Report, half_way, sweep
 from tests.faults.trial import Trial
 
 DEEDS = ("before", "after", "torn")
-CASES = (
-    "chain",
-    "fan",
-    "loop",
-    "nested",
-    "retried",
-    "once_only",
-    "saga",
-    "chain+",
-    "fan+",
-    "saga+",
-)
-_HALF_WAY = {"chain": 170, "fan": 400, "saga": 300}  # calls after which the first run is killed
 
 
 def kill(trial: Trial, point: Point) -> str | None:
     """Kill a run at the point, its resumes up to three times more, and let the last one finish."""
     dice = random.Random(point.seed)
     if point.begun:
-        trial.drive(at=str(_HALF_WAY[point.case.name]), do="before")
-        trial.look()
+        half_way(trial)
     _, fired = trial.drive(at=str(point.at), do=point.deed)
     trial.look(killed=fired is not None)
     if fired is not None:
@@ -42,11 +28,11 @@ def kill(trial: Trial, point: Point) -> str | None:
     return fired
 
 
-def run(*, cases: Sequence[str] = CASES, **options: Any) -> Report:
+def run(*, cases: Sequence[str] = BEGUN_TOO, **options: Any) -> Report:
     """Sweep the cases; see ``sweep``."""
     return sweep(kill, cases=cases, **{"deeds": DEEDS, **options})
 
 
 def main(argv: list[str]) -> int:
     """Sweep from the command line."""
-    return sweeps.main(argv, __doc__, run, CASES)
+    return sweeps.main(argv, __doc__, run, BEGUN_TOO)

@@ -18,7 +18,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,54 +36,24 @@ class Pause:
 
     name: str
     job: str
-    hold: tuple[str, ...]  # the places at which it is held when it is stopped
-    steps: Collection[str]
-    after: Mapping[str, Collection[str]]
+    hold: tuple[str, ...] = ()  # the places at which it is held when it is stopped
     flaky: str = ""  # a step whose backoff it is stopped in
 
 
-_BRANCHES = crowd_jobs.FAN[1:-1]
+_HELD: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "chain": ("chain", ("b",)),
+    "fan": ("fan", crowd_jobs.FAN[1:-1]),
+    "subgraph": ("nested", ("sub/one",)),
+}
 PAUSES = {
     pause.name: pause
     for pause in (
         *(
-            Pause(
-                name=f"chain-{what}",
-                job="chain",
-                hold=(f"b:{what}",),
-                steps=crowd_jobs.CHAIN,
-                after=crowd_jobs.AFTER_CHAIN,
-            )
+            Pause(name=f"{name}-{what}", job=job, hold=tuple(f"{step}:{what}" for step in steps))
+            for name, (job, steps) in _HELD.items()
             for what in (BEGIN, DONE)
         ),
-        *(
-            Pause(
-                name=f"fan-{what}",
-                job="fan",
-                hold=tuple(f"{branch}:{what}" for branch in _BRANCHES),
-                steps=crowd_jobs.FAN,
-                after=crowd_jobs.AFTER_FAN,
-            )
-            for what in (BEGIN, DONE)
-        ),
-        *(
-            Pause(
-                name=f"subgraph-{what}",
-                job="nested",
-                hold=(f"sub/one:{what}",),
-                steps=crowd_jobs.NESTED,
-                after=crowd_jobs.AFTER_NESTED,
-            )
-            for what in (BEGIN, DONE)
-        ),
-        Pause(
-            name="backoff",
-            job="chain",
-            hold=(),
-            steps=crowd_jobs.CHAIN,
-            after=crowd_jobs.AFTER_CHAIN,
-            flaky="b",
-        ),
+        Pause(name="backoff", job="chain", flaky="b"),
     )
 }
 
@@ -136,10 +106,9 @@ class Paused:
     def judge(self, *, owners: list[int]) -> None:
         """One owner after another, nothing repeated but what was in flight, nothing lost."""
         events = self.events()
+        steps, after = crowd_jobs.SHAPES[self.pause.job]
         assert owners == crowd_judge.owners(events)
-        assert [] == crowd_judge.violations(
-            events, steps=self.pause.steps, after=self.pause.after, fenced=owners[:-1]
-        )
+        assert [] == crowd_judge.violations(events, steps=steps, after=after, fenced=owners[:-1])
 
     def _is_there(self) -> bool:
         events = self.events()

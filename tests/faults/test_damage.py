@@ -13,7 +13,7 @@ import pytest
 from durajob.errors import StoreDamaged
 from durajob.store.driver import sqlite
 from durajob.store.locks import LockFile
-from tests.faults.damage import GRAPHS, digests, settle
+from tests.faults.sound import GRAPHS, digests, settle
 from tests.forked import Forked
 from tests.integration.refusals import assert_refused
 

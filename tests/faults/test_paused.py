@@ -22,7 +22,6 @@ SAMPLED = [
     ("folder_copied", "fan-done"),
     ("file_replaced", "chain-begin"),
     ("folder_replaced", "subgraph-begin"),
-    ("folder_removed", "chain-done"),
     ("folder_removed", "fan-begin"),
     ("folder_removed", "backoff"),
 ]

@@ -47,7 +47,7 @@ def test_a_signal_at_any_instant(durajob: Durajob, tmp_path: Path) -> None:
     at_random(durajob, tmp_path, random.Random())
 
 
-def test_a_terminal_that_is_closed(durajob: Durajob, tmp_path: Path) -> None:
+def test_a_terminal_that_is_closed(forked: Forked, tmp_path: Path) -> None:
     """The kernel hangs up: the step in flight finishes, though nobody takes what is printed."""
     journal = tmp_path / "journal"
     env = {**os.environ, "JOURNAL": str(journal), "HOLD": "b:begin"}
@@ -69,9 +69,9 @@ def test_a_terminal_that_is_closed(durajob: Durajob, tmp_path: Path) -> None:
     wait_for(lambda: "asked to stop (SIGHUP)" in (tmp_path / "said").read_text())
     Path(f"{journal}.go").touch()
     assert 75 == run.wait(DEADLINE)
-    thread = durajob.run("status", "t", "--json", check=0).thread
+    thread = forked.run("status", "t", "--json", check=0).thread
     assert ("stopped", ["c"]) == (thread["status"], thread["next"])
-    durajob.run("resume", "t", env=env, check=0)
+    forked.run("resume", "t", env=env, check=0)
     events = crowd_judge.read(journal)["t"]
     assert [] == crowd_judge.violations(
         events, steps=crowd_jobs.CHAIN, after=crowd_jobs.AFTER_CHAIN
