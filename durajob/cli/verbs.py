@@ -89,6 +89,14 @@ VERBS: dict[str, Verb] = {
         "Check every definition, or those named, by loading it.",
         ("durajob validate", "durajob validate nightly backup"),
     ),
+    "metrics": Verb(
+        "metrics",
+        "Figures of the store, in Prometheus' text format.",
+        (
+            "durajob metrics",
+            "durajob metrics -q --output /var/lib/prometheus/node-exporter/durajob.prom",
+        ),
+    ),
     "doctor": Verb(
         "doctor",
         "Check the store, the machine and the clock.",

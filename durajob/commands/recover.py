@@ -8,7 +8,7 @@ from durajob import clock
 from durajob.commands.detach import drive_in_background
 from durajob.config.settings import Settings
 from durajob.errors import NoStore, UsageError
-from durajob.model import ErrorInfo, Thread
+from durajob.model import ErrorInfo, Thread, ThreadStatus
 from durajob.recovery import Recovered, Recovery
 from durajob.store.read import Reader
 
@@ -71,8 +71,13 @@ def _waited_for(
     found: Sequence[Thread], settings: Settings, most: int, report: Callable[[Recovered], None]
 ) -> Recovery:
     from durajob.commands.fleet import drive_each
+    from durajob.notify.deliver import deliver_due, note_interrupted
 
+    gone = [thread for thread in found if thread.status is ThreadStatus.INTERRUPTED]
+    note_interrupted(gone, settings)
     outcomes, stopped_by = drive_each(found, settings=settings, most=most, report=report)
+    warnings: list[str] = []
+    deliver_due(settings, warnings.append)
     now = {outcome.thread.thread: outcome.thread for outcome in outcomes}
     status, error = verdict(outcomes, of=len(found), stopped_by=stopped_by)
     return Recovery(
@@ -81,7 +86,7 @@ def _waited_for(
         outcomes=outcomes,
         exit_status=status,
         error=error,
-        notes=(_summary(outcomes),) if outcomes else (),
+        notes=(*((_summary(outcomes),) if outcomes else ()), *warnings),
         next_command="durajob status" if error is not None else None,
     )
 

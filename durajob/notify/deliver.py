@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from durajob import clock
 from durajob.config.settings import Settings
 from durajob.errors import DurajobError, NotFound
+from durajob.model import Thread
 from durajob.notify.command import run_command
 from durajob.notify.message import HAPPENED, Message, message_of
-from durajob.notify.ping import send_ping
 from durajob.policies import PINGS, NotifyPolicy
 from durajob.registry import Definition, Registry
 from durajob.store.notifications import Notification
@@ -38,6 +38,28 @@ def deliver_due(settings: Settings, say: Say) -> None:
             outbox.close()
     except (DurajobError, OSError) as error:
         say(f"notifications could not be delivered: {error}")
+
+
+def note_interrupted(threads: Sequence[Thread], settings: Settings) -> None:
+    """Note of threads whose owner is gone that somebody is to be told so; once for each time.
+
+    Whoever delivers next tells it. That a thread is interrupted is the caller's to know.
+    """
+    registries: dict[Path | None, Registry] = {}
+
+    def policy(definition: str) -> NotifyPolicy | None:
+        try:
+            return _definition(definition, settings, registries).notify
+        except DurajobError:
+            return None  # whoever resumes the thread is told what is wrong there
+
+    if not threads:
+        return
+    outbox = Outbox(settings.store.path, create=False)
+    try:
+        outbox.note_interrupted(threads, policy)
+    finally:
+        outbox.close()
 
 
 def begin_delivering(settings: Settings, row: int, workflow: str) -> None:
@@ -82,7 +104,7 @@ def _deliver_all(outbox: Outbox, settings: Settings, say: Say) -> None:
 def _deliver(outbox: Outbox, notification: Notification, settings: Settings) -> str | None:
     """One notification; what went wrong, for people."""
     try:
-        definition = _definition(notification, settings)
+        definition = _definition(notification.definition, settings, {})
         policy = definition.notify
     except NotFound:
         return _drop(outbox, notification)  # the workflow was taken out of its file
@@ -157,6 +179,8 @@ def _send(
             timeout=policy.timeout,
             lock=outbox.locks.fd,
         )
+    from durajob.notify.ping import send_ping  # HTTP is not for who pings nobody
+
     return send_ping(
         policy.pings[PINGS[notification.name]],
         message,
@@ -173,13 +197,15 @@ def _drop(outbox: Outbox, notification: Notification) -> str | None:
     return None
 
 
-def _definition(notification: Notification, settings: Settings) -> Definition:
+def _definition(
+    kept: str, settings: Settings, registries: dict[Path | None, Registry]
+) -> Definition:
     """Today's: a wrong address that was mended is not tried again."""
-    kept = json.loads(notification.definition)
-    file = Path(kept["file"]) if kept["file"] else None
+    named = json.loads(kept)
+    file = Path(named["file"]) if named["file"] else None
     if file is None or not file.exists():
         file = settings.file
-    return Registry(file).get(kept["name"])
+    return registries.setdefault(file, Registry(file)).get(named["name"])
 
 
 def _happened(notification: Notification, about: About | None) -> str:

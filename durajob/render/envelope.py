@@ -116,6 +116,13 @@ def _data(result: Result) -> Any:
         return {"findings": [_finding(f) for f in result.findings], "store": result.store}
     if isinstance(result, Initialised):
         return {"created": list(result.created)}
+    from durajob.measures import Measures
+
+    if isinstance(result, Measures):
+        from durajob.render.exposition import as_objects
+
+        measures = as_objects(result)
+        return {"measures": measures, "store": result.store, "output": result.output}
     from durajob.logbook import Logs
 
     if isinstance(result, Logs):

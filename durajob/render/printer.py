@@ -191,6 +191,11 @@ class Printer:
         return error._replace(hint=None if error.hint is None else self.complete(error.hint))
 
     def _page(self, result: Result) -> None:
+        if self.command == "metrics":
+            from durajob.render.exposition import shown
+
+            self.out.write(shown(result))
+            return
         blocks = pages(result, now=clock.now(), terminal=self.out_tables)
         if self.out_tables and blocks:
             from durajob.render.tables import draw

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -82,23 +82,31 @@ class Outbox(Writer):
         values = (error, notification.id)
         self._transact(lambda cursor: cursor.execute(queries.PUT_NOTIFICATION_OFF, values))
 
-    def note_interrupted(self, threads: Iterable[tuple[Thread, NotifyPolicy | None]]) -> None:
-        """Note of threads that their owner is gone.
+    def note_interrupted(
+        self, threads: Sequence[Thread], policy: Callable[[str], NotifyPolicy | None]
+    ) -> None:
+        """Note of threads that their owner is gone; ``policy`` tells by a row's definition who is
+        to hear that.
 
         One that was claimed since, or was noted before, is left as it is.
         """
+        wanted = []
+        for thread in threads:
+            for row, definition in self._read(queries.INTERRUPTED, (thread.thread, thread.epoch)):
+                announcer = Announcer.of(
+                    policy(definition), row=row, workflow=thread.workflow, definition=definition
+                )
+                if announcer is not None and announcer.policy.means("interrupted"):
+                    wanted.append((thread, announcer))
 
         def note(cursor: Any) -> None:
-            for thread, policy in threads:
+            for thread, announcer in wanted:
                 values = (thread.thread, thread.epoch)
-                for row, definition in cursor.execute(queries.INTERRUPTED, values).fetchall():
-                    announcer = Announcer.of(
-                        policy, row=row, workflow=thread.workflow, definition=definition
-                    )
-                    if announcer is not None:
-                        announcer.announce(cursor, "interrupted", epoch=thread.epoch)
+                if cursor.execute(queries.INTERRUPTED, values).fetchone() is not None:
+                    announcer.announce(cursor, "interrupted", epoch=thread.epoch)
 
-        self._transact(note)
+        if wanted:
+            self._transact(note)
 
     def _read(self, query: str, values: Any) -> list[Any]:
         try:

@@ -255,6 +255,17 @@ def test_an_interrupted_thread_is_told_of_once(forked: Forked, monitor: Monitor)
     assert ["/x/log", "/x/start", "/x"] == monitor.paths[1:4]
 
 
+def test_an_interrupted_thread_that_cannot_be_resumed_is_told_of_once(forked: Forked) -> None:
+    """Whoever looks for such threads finds it each time, and tells of each death once."""
+    write("notify = { interrupted = 'echo $DURAJOB_EVENT_ID >> told' }\nmax_resumes = 1\n")
+    env = {"DIE_EACH_TIME": "c:before"}
+    assert -signal.SIGKILL == forked.run("start", "w", "-t", "x", env=env).exit_status
+    for status in (75, 1, 1):
+        forked.run("recover", "--wait", env=env, check=status)
+    assert ["1", "2"] == [event.split(":")[2] for event in told()]
+    assert [("interrupted", "command", "sent", 1)] * 2 == kept()
+
+
 def test_a_missed_slot_is_told_of_once(forked: Forked, monitor: Monitor) -> None:
     """However often the schedule finds it missed; no thread was started for it."""
     write(f"notify = {{ ping = '{monitor.url}/x', missed = 'cat > told' }}\n")

@@ -1,0 +1,167 @@
+"""Figures of a store, for Prometheus: on standard output, or in a file that is replaced at once."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+from durajob import __version__
+from durajob.config.settings import Settings
+from durajob.errors import NoStore, StorageError
+from durajob.measures import Measure, Measures, Sample
+from durajob.model import AttemptStatus, ThreadStatus
+from durajob.store.look import Look
+from durajob.store.statistics import Statistics, statistics
+
+_LASTING = (
+    *(ThreadStatus.PENDING, ThreadStatus.INTERRUPTED, ThreadStatus.STOPPED),
+    *(ThreadStatus.SLEEPING, ThreadStatus.WAITING, ThreadStatus.FAILED),
+)
+"""Statuses of which it matters how long a thread has them."""
+_NOTIFICATIONS = ("open", "sent", "dropped", "given_up")
+
+
+def metrics(*, settings: Settings, output: str | None) -> Measures:
+    """What the store holds, in figures. A store that is not there yet holds nothing.
+
+    Raises:
+        StoreError: when the store cannot be read.
+        StorageError: when ``output`` cannot be written.
+    """
+    try:
+        with Look(settings.store.path) as look:
+            found, exists = statistics(look), True
+    except NoStore:
+        found, exists = _NOTHING, False
+    result = Measures(
+        measures=tuple(_measures(found, exists)), store=settings.store.url, output=output
+    )
+    if output is not None:
+        from durajob.render.exposition import exposition
+
+        _replace(Path(output), exposition(result))
+    return result
+
+
+_NOTHING = Statistics(
+    threads=Counter(),
+    since={},
+    wakes={},
+    completed={},
+    attempts=Counter(),
+    notifications={},
+    size=0,
+    log_size=0,
+)
+
+
+def _measures(found: Statistics, exists: bool) -> list[Measure]:
+    workflows = sorted({workflow for workflow, _ in found.threads})
+    return [
+        Measure(
+            "durajob_info", "gauge", "The durajob that wrote this.",
+            [Sample(1, {"version": __version__})],
+        ),
+        Measure(
+            "durajob_store_exists", "gauge", "Whether there is a store yet.", [Sample(int(exists))]
+        ),
+        Measure("durajob_store_size_bytes", "gauge", "Of the store's file.", [Sample(found.size)]),
+        Measure(
+            "durajob_store_log_size_bytes", "gauge", "Of its write-ahead log.",
+            [Sample(found.log_size)],
+        ),
+        Measure(
+            "durajob_threads", "gauge", "Threads that the store holds.",
+            [
+                Sample(found.threads[workflow, status], _labels(workflow, status))
+                for workflow in workflows
+                for status in ThreadStatus
+            ],
+        ),
+        Measure(
+            "durajob_oldest_timestamp_seconds", "gauge",
+            "When the thread that has had this status longest was last written.",
+            [
+                Sample(_seconds(found.since[workflow, status]), _labels(workflow, status))
+                for workflow in workflows
+                for status in _LASTING
+                if (workflow, status) in found.since
+            ],
+        ),
+        Measure(
+            "durajob_next_wake_timestamp_seconds", "gauge", "When the first sleeping thread wakes.",
+            [Sample(_seconds(at), {"workflow": name}) for name, at in sorted(found.wakes.items())],
+        ),
+        *_completed(found),
+        Measure(
+            "durajob_attempts", "gauge", "Attempts at steps that the store holds.",
+            [
+                Sample(found.attempts[workflow, status], _labels(workflow, status))
+                for workflow in workflows
+                for status in AttemptStatus
+            ],
+        ),
+        Measure(
+            "durajob_notifications", "gauge", "Notifications that the store holds.",
+            [
+                Sample(found.notifications.get(status, 0), {"status": status})
+                for status in _NOTIFICATIONS
+            ],
+        ),
+    ]  # fmt: skip
+
+
+def _completed(found: Statistics) -> list[Measure]:
+    completed = sorted(found.completed.items())
+    return [
+        Measure(
+            "durajob_last_success_timestamp_seconds", "gauge", "When a thread last completed.",
+            [Sample(_seconds(each.last_at), {"workflow": name}) for name, each in completed],
+        ),
+        Measure(
+            "durajob_last_duration_seconds", "gauge",
+            "From start to end of the thread that completed last.",
+            [Sample(_seconds(each.last), {"workflow": name}) for name, each in completed],
+        ),
+        Measure(
+            "durajob_duration_seconds", "summary",
+            "From start to end of the completed threads that the store holds.",
+            [
+                Sample(value, {"workflow": name}, suffix)
+                for name, each in completed
+                for suffix, value in (("_count", each.threads), ("_sum", _seconds(each.sum)))
+            ],
+        ),
+    ]  # fmt: skip
+
+
+def _labels(workflow: str, status: ThreadStatus | AttemptStatus) -> dict[str, str]:
+    return {"workflow": workflow, "status": status.value}
+
+
+def _seconds(microseconds: int) -> float:
+    return microseconds / 1_000_000
+
+
+def _replace(path: Path, text: str) -> None:
+    """Whoever reads the file finds the old text or the new one, whole."""
+    try:
+        # Beside it, under a name that the node exporter's collector (*.prom) overlooks.
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.chmod(name, 0o644)  # its reader is another user
+            os.replace(name, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="--output names a file in a folder that is there and that you may write to",
+        ) from error
