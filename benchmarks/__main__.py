@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import drive, growth, isolate, killed, reads, start
+from benchmarks import drive, growth, isolate, killed, prune, reads, start
 from benchmarks.measure import missed
 
 BENCHMARKS = {
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "killed": killed,
     "isolate": isolate,
     "growth": growth,
+    "prune": prune,
 }
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)

@@ -32,7 +32,7 @@ def main(*, quick: bool) -> None:
     rounds = 11 if quick else 41
     with workplace() as folder:
         print(machine(folder))
-        stores = {count: _seed(folder / f"{count}.db", count) for count in (FEW, MANY)}
+        stores = {count: seed(folder / f"{count}.db", count) for count in (FEW, MANY)}
         for verb, arguments in (("status", ["status", f"job-{FEW // 2}"]), ("list", ["list"])):
             typer_app = [PYTHON, str(PEERS / "typer_app.py"), *arguments]
             bare = [PYTHON, str(PEERS / "bare_read.py"), *arguments]
@@ -60,7 +60,7 @@ def main(*, quick: bool) -> None:
             )
 
 
-def _seed(store: Path, count: int) -> Path:
+def seed(store: Path, count: int) -> Path:
     """A store of ``count`` threads, job-1 the oldest, each like one that really ran."""
     env = environment(store.parent, store)
     run(

@@ -89,6 +89,21 @@ class Session:
             details = "".join(traceback.format_exception(error))
         return self.printer().error(info, error.exit_status, details=details)
 
+    def may_destroy(self, agreed: bool, what: str) -> None:
+        """Refuse what deletes for good, unless it was agreed to or there is somebody to ask.
+
+        Raises:
+            UsageError: with the option that agrees.
+        """
+        asked = sys.stdin is not None and sys.stdin.isatty() and self.err.isatty()
+        if not agreed and (not asked or self.json or self.quiet):
+            raise UsageError(f"{what}, and nobody is there to be asked", hint="say --yes")
+
+    def confirms(self, question: str) -> bool:
+        """Whether the person at the terminal says yes."""
+        self.err.write(f"{question} [y/N] ")
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
     def wants_live_view(self) -> bool:
         """Whether a view that changes in place is of use to anybody."""
         return self._is_capable(self.err) and not self.json and not self.quiet

@@ -97,6 +97,14 @@ VERBS: dict[str, Verb] = {
             "durajob metrics -q --output /var/lib/prometheus/node-exporter/durajob.prom",
         ),
     ),
+    "prune": Verb(
+        "prune",
+        "Delete threads that have ended, and spent checkpoints.",
+        (
+            "durajob prune --dry-run",
+            "durajob prune --older-than 30d --status completed --yes",
+        ),
+    ),
     "doctor": Verb(
         "doctor",
         "Check the store, the machine and the clock.",

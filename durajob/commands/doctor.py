@@ -18,7 +18,7 @@ from durajob.durations import format_duration
 from durajob.errors import DurajobError, NoStore, StoreDamaged
 from durajob.model import ErrorInfo
 from durajob.store import check, machine
-from durajob.store.files import log_folder
+from durajob.store.files import log_folder, work_folder
 from durajob.store.read import Reader
 
 _LEAST_FREE = 100_000_000
@@ -165,9 +165,13 @@ def _permissions(path: Path) -> Iterator[Finding]:
 
 
 def _logs(path: Path) -> Iterator[Finding]:
-    folder = log_folder(path)
-    there = sorted(each for each in folder.glob("*") if each.name.isdigit() and each.is_dir())
-    rows = check.row_ids(path)
+    there = sorted(
+        each
+        for folder in (log_folder(path), work_folder(path))
+        for each in folder.glob("*")
+        if each.name.isdigit() and each.is_dir()
+    )
+    rows = check.row_ids(path)  # after the folders: a thread is older than its own
     orphans = [each for each in there if int(each.name) not in rows]
     for each in orphans[:_SHOWN]:
         yield Finding(
@@ -180,7 +184,7 @@ def _logs(path: Path) -> Iterator[Finding]:
         message = f"and {len(orphans) - _SHOWN} folders more"
         yield Finding(check="logs", level="warning", message=message)
     if not orphans:
-        yield _fine("logs", "every folder of logs has its thread")
+        yield _fine("logs", "every folder of logs and of work has its thread")
 
 
 def _workflows(settings: Settings) -> Iterator[Finding]:

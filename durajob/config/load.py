@@ -26,6 +26,7 @@ from durajob.config.specs import (
     OnBusy,
     OnChange,
     PingSpec,
+    RetentionSpec,
     RetryNumbers,
     RetrySpec,
     ShellCompensateSpec,
@@ -47,8 +48,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 _Key = tuple[str, ...]
 
 _LATER = {
-    Defaults: ("lock", "missed", "catchup", "overlap", "retention", "timezone"),
-    WorkflowSpec: ("compensate", "lock", "retention", "schedule", "priority"),
+    Defaults: ("lock", "missed", "catchup", "overlap", "timezone"),
+    WorkflowSpec: ("compensate", "lock", "schedule", "priority"),
     StepSpec: ("needs", "run"),
 }
 """Keys of later versions: whoever writes one is told so, rather than that it is unknown."""
@@ -120,6 +121,8 @@ def _check(document: Document) -> tuple[Config, Mapping[str, ConfigError]]:
     _check_waits(document, ("defaults", "retry"), defaults.retry)
     check_notify(defaults.notify, _refusal(document, ("defaults", "notify")))
     logs = _decode(document, ("logs",), document.tables.get("logs", {}), Logs)
+    said = document.tables.get("retention")
+    retention = None if said is None else _retention(document, ("retention",), said)
     tables = document.tables.get("workflows", {})
     if not isinstance(tables, dict):
         raise document.error(("workflows",), "must be tables", hint='[workflows.NAME] graph = "…"')
@@ -131,7 +134,11 @@ def _check(document: Document) -> tuple[Config, Mapping[str, ConfigError]]:
         except ConfigError as problem:
             problems[name] = problem
     config = Config(
-        defaults=defaults, logs=logs, secrets=secret_names(document), workflows=workflows
+        defaults=defaults,
+        logs=logs,
+        retention=retention,
+        secrets=secret_names(document),
+        workflows=workflows,
     )
     return config, problems
 
@@ -140,6 +147,8 @@ def _workflow(document: Document, name: str, table: object, defaults: Defaults) 
     key = ("workflows", name)
     if not is_workflow_name(name):
         raise document.error(key, "is no name for a workflow", hint=WORKFLOW_NAME_RULE)
+    if isinstance(table, dict) and "retention" in table:
+        _retention(document, (*key, "retention"), table["retention"])  # it names the key in there
     spec = _decode(document, key, table, WorkflowSpec)
     _check_what_runs(document, key, spec)
     if spec.thread is not None:
@@ -160,6 +169,13 @@ def _workflow(document: Document, name: str, table: object, defaults: Defaults) 
             _check_target(document, (*within, "compensate"), said)
         if said is not None and not isinstance(said, str):
             _check_retry(document, (*within, "compensate", "retry"), defaults, said.retry)
+    return spec
+
+
+def _retention(document: Document, key: _Key, table: object) -> RetentionSpec:
+    spec = _decode(document, key, table, RetentionSpec)
+    if not isinstance(table, dict) or not table:
+        raise document.error(key, "says nothing", hint='for example completed = "30d"')
     return spec
 
 

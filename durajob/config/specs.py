@@ -28,6 +28,7 @@ MaxResumes = Annotated[int, Meta(ge=0, le=1_000_000)]
 MaxCrashes = Annotated[int, Meta(ge=1, le=1_000_000)]
 MaxRunning = Annotated[int, Meta(ge=1, le=10_000)]
 Concurrency = Annotated[int, Meta(ge=1, le=1000)]
+Keep = Annotated[int, Meta(ge=0, le=1_000_000)]
 ExitCode = Annotated[int, Meta(ge=1, le=255)]
 Holders = Annotated[int, Meta(ge=1, le=MAX_HOLDERS)]
 OnBusy = Literal["fail", "skip", "wait"]
@@ -142,6 +143,16 @@ class NotifySpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeout: Duration | None = None
 
 
+class RetentionSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[retention]`` and ``[workflows.NAME.retention]``: how long after its end a thread stays."""
+
+    completed: Duration | None = None
+    cancelled: Duration | None = None
+    failed: Duration | None = None
+    checkpoints: Duration | None = None
+    keep: Keep | None = None
+
+
 class WorkflowSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[workflows.NAME]``"""
 
@@ -156,6 +167,7 @@ class WorkflowSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_resumes: MaxResumes | None = None
     max_crashes: MaxCrashes | None = None
     notify: NotifySpec = NotifySpec()
+    retention: RetentionSpec | None = None
     steps: dict[str, StepSpec] | list[ShellSpec] = {}
 
 
@@ -183,5 +195,6 @@ class Config(Struct, frozen=True, kw_only=True):
 
     defaults: Defaults = Defaults()
     logs: Logs = Logs()
+    retention: RetentionSpec | None = None
     secrets: tuple[str, ...] = ()
     workflows: dict[str, WorkflowSpec] = {}

@@ -22,7 +22,7 @@ from durajob.errors import ConfigError
 MAX_BYTES = 1024 * 1024
 """The largest workflows.toml taken: some ten thousand workflows."""
 
-TOP_LEVEL_KEYS = ("version", "secrets", "store", "logs", "defaults", "workflows")
+TOP_LEVEL_KEYS = ("version", "secrets", "store", "logs", "defaults", "retention", "workflows")
 STORE_KEYS = ("url",)
 
 

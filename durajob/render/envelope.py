@@ -35,6 +35,7 @@ from durajob.model import (
 
 if TYPE_CHECKING:
     from durajob.catalogue import Finding, WorkflowInfo
+    from durajob.pruning import Pruned
     from durajob.recovery import Recovered
 
 VERSION = 1
@@ -123,6 +124,10 @@ def _data(result: Result) -> Any:
 
         measures = as_objects(result)
         return {"measures": measures, "store": result.store, "output": result.output}
+    from durajob.pruning import Pruned
+
+    if isinstance(result, Pruned):
+        return _pruned(result)
     from durajob.logbook import Logs
 
     if isinstance(result, Logs):
@@ -271,6 +276,20 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "level": finding.level,
         "message": finding.message,
         "hint": finding.hint,
+    }
+
+
+def _pruned(result: Pruned) -> dict[str, Any]:
+    return {
+        "threads": result.threads,
+        "statuses": dict(result.statuses),
+        "checkpoints": result.checkpoints,
+        "folders": result.folders,
+        "bytes": result.bytes,
+        "freed": result.freed,
+        "left": [left._asdict() for left in result.left],
+        "dry_run": result.dry_run,
+        "store": result.store,
     }
 
 

@@ -99,6 +99,12 @@ def pages(result: Result, *, now: int, terminal: bool) -> list[Block]:
         return [_finding_fields(result.findings)]
     if isinstance(result, Initialised):
         return [Fields(rows=[("created", Cell(text=one_line(path))) for path in result.created])]
+    from durajob.pruning import Pruned
+
+    if isinstance(result, Pruned):
+        from durajob.render.keeping import pruned
+
+        return [pruned(result)]
     return []
 
 

@@ -229,6 +229,7 @@ def _open_or_create(path: Path, lock: LockFile) -> Any:
         connection = _connect(path, "mode=rw")
         _check_version(connection, path)
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # if new: what is pruned goes back
         connection.execute("PRAGMA journal_mode = WAL")
         schema.migrate(connection)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

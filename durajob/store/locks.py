@@ -81,6 +81,10 @@ class LockFile:
         """Take the lock of a thread, if nobody holds it."""
         return self._try(_THREADS + row)
 
+    def release_thread(self, row: int) -> None:
+        """Let go of the lock of a thread."""
+        self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _THREADS + row)
+
     def thread_is_held(self, row: int) -> bool:
         """Whether another open file holds the lock of a thread."""
         return self._conflict(_THREADS + row, 1) is not None

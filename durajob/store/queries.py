@@ -224,7 +224,7 @@ ORDER BY rowid DESC LIMIT 1"""
 
 # Spent checkpoints (``spent``).
 KEPT = """
-SELECT checkpoint_id, json_extract(metadata, '$.step'),
+SELECT checkpoint_id, json_extract(CAST(metadata AS TEXT), '$.step'),
        length(checkpoint) + length(metadata) + ?
 FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ? ORDER BY rowid"""
 DROP_CHECKPOINT = (

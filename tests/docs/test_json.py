@@ -63,6 +63,8 @@ def test_real_output_fits_its_schema(forked: Forked) -> None:
         (0, "workflows"),
         (0, "validate"),
         (0, "doctor"),
+        (0, "prune", "--dry-run"),
+        (2, "prune"),
         (0, "start", "durable", "-t", "a", "-i", "seconds:=0", "--slot", "2026-11-22T06:00+01:00"),
         (1, "start", "retry", "-t", "b", "-i", "failure_rate:=-1"),
         (73, "start", "durable", "-t", "a"),

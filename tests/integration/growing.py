@@ -7,6 +7,7 @@ import os
 import signal
 from typing import Annotated, Any, TypedDict
 
+from langgraph.channels.delta import DeltaChannel
 from langgraph.graph import END, START, StateGraph
 
 
@@ -46,4 +47,25 @@ def inside() -> StateGraph[Any]:
     graph.add_edge(START, "sub")
     graph.add_edge("sub", "last")
     graph.add_edge("last", END)
+    return graph
+
+
+def joined(items: list[str], more: list[list[str]]) -> list[str]:
+    """All that was written, in its order."""
+    return [*items, *(item for each in more for item in each)]
+
+
+class Changes(TypedDict, total=False):
+    count: Annotated[int, operator.add]
+    items: Annotated[list[str], DeltaChannel(joined)]
+
+
+def changes() -> StateGraph[Any]:
+    """The same, in a channel that LangGraph keeps as changes."""
+    graph = StateGraph(Changes)
+    graph.add_node("add", lambda state: {**add(State(items=state["items"])), "count": 1})
+    graph.add_node("begin", lambda state: {"items": []})
+    graph.add_edge(START, "begin")
+    graph.add_edge("begin", "add")
+    graph.add_conditional_edges("add", lambda state: more(state), {"add": "add", END: END})
     return graph
