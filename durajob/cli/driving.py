@@ -14,6 +14,7 @@ from durajob.engine.environment import OtherInterpreter
 from durajob.errors import DurajobError
 from durajob.model import ThreadResult
 from durajob.render.sink import abandon_unwritten
+from durajob.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from durajob.events import Event, Observer
@@ -26,9 +27,14 @@ def drive(session: Session, call: Callable[[Observer], ThreadResult]) -> NoRetur
     All that matters is in the store by then. The interpreter is not wound down: that takes
     longer than a short job, and a step that was abandoned would hold it up for ever.
     """
+    supervisor = Supervisor.asked_for(os.environ)
+    if supervisor is not None:
+        supervisor.begin()
     try:
-        status = _drive(session, call)
+        status = _drive(session, call, supervisor)
     except OtherInterpreter as error:
+        if supervisor is not None:
+            supervisor.give_back(os.environ)
         status = _hand_over(session, error)
     except DurajobError as error:
         status = session.refused(error)
@@ -60,8 +66,10 @@ def _has_durajob(executable: str) -> bool:
     return ended.returncode == 0
 
 
-def _drive(session: Session, call: Callable[[Observer], ThreadResult]) -> int:
-    watcher = _Watcher(session)
+def _drive(
+    session: Session, call: Callable[[Observer], ThreadResult], supervisor: Supervisor | None
+) -> int:
+    watcher = _Watcher(session, supervisor)
     printer = session.printer()
 
     def abort() -> None:
@@ -78,6 +86,8 @@ def _drive(session: Session, call: Callable[[Observer], ThreadResult]) -> int:
     status = printer.driven(result, elapsed=watcher.elapsed())
     if result.afterwards is not None:
         result.afterwards(printer.warn)
+    if supervisor is not None:
+        supervisor.end()
     return status
 
 
@@ -88,8 +98,9 @@ _HANDED_OVER = "DURAJOB_INTERPRETER"
 class _Watcher:
     """Passes events on, and remembers which thread was claimed and when."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, supervisor: Supervisor | None) -> None:
         self.thread: str | None = None
+        self._supervisor = supervisor
         self._since: float | None = None
         self._session = session
         self._pump: Pump | None = None
@@ -100,6 +111,8 @@ class _Watcher:
 
         if isinstance(event, ThreadClaimed):
             self.thread, self._since = event.thread, clock.monotonic()
+        if self._supervisor is not None:
+            _tell(self._supervisor, event)
         if self._session.quiet:
             return
         if self._pump is None:
@@ -116,6 +129,25 @@ class _Watcher:
     def elapsed(self) -> float | None:
         """Seconds since the thread was claimed; None when it was not."""
         return None if self._since is None else clock.monotonic() - self._since
+
+
+def _tell(supervisor: Supervisor, event: Event) -> None:
+    """What the service manager shows of an event, where it is worth a line."""
+    from durajob.events import Notice, StepFailed, StepStarted, ThreadClaimed, ThreadLeft
+
+    head = f"thread {event.thread}: "
+    if isinstance(event, ThreadClaimed):
+        how = "resumed" if event.resumed else "started"
+        supervisor.status(f"{head}{how}", important=True)
+    elif isinstance(event, StepStarted):
+        attempt = "" if event.attempt == 1 else f", attempt {event.attempt}"
+        supervisor.status(f"{head}step {event.step}{attempt}")
+    elif isinstance(event, StepFailed):
+        supervisor.status(f"{head}step {event.step} failed: {event.error.type}", important=True)
+    elif isinstance(event, Notice):
+        supervisor.status(f"{head}{event.text}", important=True)
+    elif isinstance(event, ThreadLeft):
+        supervisor.status(f"{head}{event.status.value}", important=True)
 
 
 def _painter(session: Session) -> Painter:
