@@ -25,7 +25,7 @@ from langgraph.types import Command, Send, TimeoutPolicy, interrupt
 from durajob import Workflow, approval, heartbeat, lock, once, progress
 from tests.integration.graphs import note, wait_for_file
 
-LIMIT = 0.4
+LIMIT = 0.8
 
 
 class State(TypedDict, total=False):

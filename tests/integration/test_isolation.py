@@ -73,7 +73,7 @@ def test_a_step_that_does_not_end_is_killed_with_all_it_started(
     ]
     error = told[0][2]
     assert "StepTimeout" == error["type"]
-    assert "took longer than its timeout of 400ms; its process was killed" == error["message"]
+    assert "took longer than its timeout of 800ms; its process was killed" == error["message"]
     processes = [pid for kind in KINDS for pid in noted(effects, kind)[0].split(":")[:1]]
     processes += noted(effects, "child") + noted(effects, "daemon")
     assert 2 * len(KINDS) + 1 == len(processes)
@@ -155,12 +155,14 @@ def test_the_runs_own_timeout_ends_an_isolated_step(
     forked: Forked, effects: Path, store: Path
 ) -> None:
     """It is killed, not left behind; the attempt is timed_out and the thread resumable."""
-    run = forked.begin("start", f"{GRAPHS}:long", "-t", "t", "--timeout", "1s", "--json")
+    env = {"FAULTS": "run_out"}
+    run = forked.begin("start", f"{GRAPHS}:long", "-t", "t", "--timeout", "1h", "--json", env=env)
+    run.until(lambda: noted(effects, "pid") and noted(effects, "daemon"))
+    run.run_out()
     ended = run.wait(check=124)
     assert "stopped" == ended.thread["status"]
     assert [] == alive(noted(effects, "pid") + noted(effects, "daemon"))
-    if noted(effects, "pid"):
-        assert [("held", "timed_out")] == [each[:2] for each in attempts(store, "held")]
+    assert [("held", "timed_out")] == [each[:2] for each in attempts(store, "held")]
     Path(f"{effects}.go").touch()
     forked.run("resume", "t", check=0)
 
@@ -198,9 +200,9 @@ def test_idle_timeouts_and_coroutines(forked: Forked, effects: Path, store: Path
     assert ["beats", "reports"] == done.thread["state"]["out"]
     timed_out = {step: e["message"] for step, status, e in attempts(store) if status == "timed_out"}
     assert {
-        "silent": "gave no heartbeat for 400ms (idle_timeout); its process was killed",
-        "cancelled": "took longer than its timeout of 400ms; it was cancelled",
-        "refuses": "took longer than its timeout of 400ms; it was cancelled",
+        "silent": "gave no heartbeat for 800ms (idle_timeout); its process was killed",
+        "cancelled": "took longer than its timeout of 800ms; it was cancelled",
+        "refuses": "took longer than its timeout of 800ms; it was cancelled",
     } == timed_out
     assert "cleaned up" in effects.read_text()
     assert ["refused"] == [line for line in lines(effects) if line == "refused"]

@@ -184,10 +184,13 @@ def test_a_signal_stops_between_compensations(forked: Forked, effects: Path) -> 
 
 def test_the_runs_timeout_ends_a_compensation(forked: Forked, effects: Path) -> None:
     """It counts as timed out, and runs again from its top."""
-    env = {"FAIL": "d", "UNDO_HOLD": "b"}
-    run = forked.run("start", ORDER, "-t", "t", "--timeout", "1s", "--json", env=env, check=124)
-    assert ("stopped", ["b:compensate"]) == (run.thread["status"], run.thread["next"])
-    assert ("timed_out", 1) == compensations(run.thread)["b:compensate"]
+    env = {"FAIL": "d", "UNDO_HOLD": "b", "FAULTS": "run_out"}
+    run = forked.begin("start", ORDER, "-t", "t", "--timeout", "1h", "--json", env=env)
+    run.until(lambda: "undo-b:holds" in lines(effects))
+    run.run_out()
+    stopped = run.wait(check=124).thread
+    assert ("stopped", ["b:compensate"]) == (stopped["status"], stopped["next"])
+    assert ("timed_out", 1) == compensations(stopped)["b:compensate"]
     assert "compensated" == forked.run("resume", "t", "--json", check=1).thread["outcome"]
 
 

@@ -110,7 +110,7 @@ def test_a_command_that_undoes_is_retried_and_has_a_limit_and_a_log(
         step(
             "make",
             "true",
-            compensate={"run": undo, "timeout": "1s", "grace": "1ms", "retry": retry},
+            compensate={"run": undo, "timeout": "2s", "grace": "1ms", "retry": retry},
         )
         + FAIL
     )
@@ -128,7 +128,7 @@ def test_a_command_that_undoes_is_retried_and_has_a_limit_and_a_log(
     assert not is_running(int(lines(effects)[0]))
     logged = forked.run("logs", "t", "make:compensate", "--attempt", "1", check=0).stdout
     assert "try 1" in logged
-    assert "longer than its timeout of 1.0s" in logged
+    assert "longer than its timeout of 2.0s" in logged
     done = forked.run("resume", "t", "--json", check=1).thread
     assert ("compensated", {"make:compensate": ("succeeded", 4)}) == (
         done["outcome"],
@@ -170,7 +170,10 @@ def test_the_runs_timeout_and_a_second_signal_end_a_command_that_undoes(
     run.until(lambda: "asked to stop" in run.stderr)
     run.signal(signal.SIGTERM)
     run.wait(check=130)
-    thread = forked.run("resume", "t", "--timeout", "3s", "--json", check=124).thread
+    run = forked.begin("resume", "t", "--timeout", "1h", "--json", env={"FAULTS": "run_out"})
+    run.until(lambda: len(lines(effects)) == 2)
+    run.run_out()
+    thread = run.wait(check=124).thread
     assert ("stopped", "compensating") == (thread["status"], thread["outcome"])
     assert {"a:compensate": ("timed_out", 2)} == compensations(thread)
     wait_for(lambda: not any(is_running(int(pid)) for pid in lines(effects)))

@@ -230,12 +230,14 @@ def test_a_signal_in_a_fan_out_begins_no_further_branch(forked: Forked, effects:
 
 def test_the_runs_own_timeout(forked: Forked, effects: Path) -> None:
     """A step that blocks does not outlive the run: 124, stopped, resumable."""
-    run = forked.run(
-        "start", f"{GRAPHS}:held", "-t", "t", "--timeout", "300ms", "--json", check=124
-    )
-    assert run.thread["status"] == "stopped"
-    assert run.thread["steps"][0]["status"] == "timed_out"
-    assert run.json["error"]["code"] == "timed_out"
+    env = {"FAULTS": "run_out"}
+    run = forked.begin("start", f"{GRAPHS}:held", "-t", "t", "--timeout", "1h", "--json", env=env)
+    run.until(lambda: lines(effects) == ["hold"])
+    run.run_out()
+    ended = run.wait(check=124)
+    assert ended.thread["status"] == "stopped"
+    assert ended.thread["steps"][0]["status"] == "timed_out"
+    assert ended.json["error"]["code"] == "timed_out"
     Path(f"{effects}.go").touch()
     forked.run("resume", "t", check=0)
     assert lines(effects) == ["hold", "hold", "held", "after"]
