@@ -98,6 +98,15 @@ PINGS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ShellApproval:
+    """What a person is asked before a command runs."""
+
+    prompt: str
+    schema: Mapping[str, Any] | None  # JSON Schema that the answer must fit
+    expires: float | None  # seconds from when it is first asked; the step fails then
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ShellStep:
     """A step that is a shell command, as workflows.toml has it."""
 
@@ -112,3 +121,4 @@ class ShellStep:
     timeout: float | None  # seconds
     grace: float  # seconds between being asked to end and being killed
     compensate: ShellStep | None = None  # the command that undoes it
+    approval: ShellApproval | None = None

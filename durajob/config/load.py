@@ -16,6 +16,7 @@ from durajob.config.notify import check_notify
 from durajob.config.policies import retry_numbers, said_of_steps
 from durajob.config.shell import shell_steps
 from durajob.config.specs import (
+    ApprovalSpec,
     CompensateSpec,
     Config,
     Defaults,
@@ -299,6 +300,9 @@ def _decode(document: Document, key: _Key, table: object, spec: type[S]) -> S:
     ping = table.get("ping")
     if spec is NotifySpec and isinstance(ping, dict):
         _refuse_unknown(document, (*key, "ping"), ping, PingSpec)
+    approval = table.get("approval")
+    if spec is ShellSpec and isinstance(approval, dict):
+        _decode(document, (*key, "approval"), approval, ApprovalSpec)
     lock = table.get("lock")
     if isinstance(lock, dict):
         _refuse_unknown(document, (*key, "lock"), lock, LockSpec)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 
 from durajob.config.names import nearest
-from durajob.config.specs import ShellCompensateSpec, ShellSpec
+from durajob.config.specs import ApprovalSpec, ShellCompensateSpec, ShellSpec
 from durajob.errors import ConfigError
-from durajob.policies import ShellStep
+from durajob.policies import ShellApproval, ShellStep
 
 Refuse = Callable[[tuple[str, ...], str, str | None], ConfigError]
 """Makes the refusal of a key below ``steps``: its path, the problem, the way out."""
@@ -59,6 +60,7 @@ def shell_steps(specs: Sequence[ShellSpec], refuse: Refuse) -> tuple[ShellStep, 
                 timeout=None if spec.timeout is None else float(spec.timeout),
                 grace=GRACE if spec.grace is None else float(spec.grace),
                 compensate=_compensation(spec),
+                approval=_approval(spec.approval),
             )
         )
     _check_cycles(steps, refuse)
@@ -69,6 +71,15 @@ def _needs(spec: ShellSpec) -> tuple[str, ...]:
     if spec.needs is None:
         return ()
     return tuple(dict.fromkeys([spec.needs] if isinstance(spec.needs, str) else spec.needs))
+
+
+def _approval(said: str | ApprovalSpec | None) -> ShellApproval | None:
+    if said is None:
+        return None
+    if isinstance(said, str):
+        return ShellApproval(prompt=said, schema=None, expires=None)
+    expires = None if said.expires is None else float(said.expires)
+    return ShellApproval(prompt=said.prompt, schema=said.schema, expires=expires)
 
 
 def _compensation(spec: ShellSpec) -> ShellStep | None:
@@ -128,11 +139,24 @@ def _check(spec: ShellSpec, refuse: Refuse) -> None:
             "must name a key of the state, other than the step's name",
             "what the branches find out stands in the state under the step's name",
         )
+    asked = _approval(spec.approval)
+    if asked is not None and not asked.prompt.strip():
+        raise refuse((spec.name, "approval"), "asks nothing", 'for example approval = "Send them?"')
+    if asked is not None and not _is_json(asked.schema):
+        raise refuse((spec.name, "approval", "schema"), "holds what JSON cannot", "such as a date")
     _check_surroundings((spec.name,), spec, refuse)
     if spec.compensate is not None:
         key, own = (spec.name, "compensate"), _own(spec.compensate)
         _check_command(key if own is not spec.compensate else (*key, "run"), own.run, refuse)
         _check_surroundings(key, own, refuse)
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _check_command(key: tuple[str, ...], command: str, refuse: Refuse) -> None:

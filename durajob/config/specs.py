@@ -101,6 +101,14 @@ class ShellCompensateSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     shell: str | list[str] | None = None
 
 
+class ApprovalSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person is asked before a command runs, where the prompt is not all that is said."""
+
+    prompt: str
+    schema: dict[str, Any] | None = None
+    expires: Duration | None = None
+
+
 class ShellSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[[workflows.NAME.steps]]``"""
 
@@ -119,6 +127,7 @@ class ShellSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lock: str | LockSpec | None = None
     delay: Duration | None = None
     compensate: str | ShellCompensateSpec | None = None
+    approval: str | ApprovalSpec | None = None
 
 
 class PingSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from durajob import clock
 from durajob.durations import format_duration
-from durajob.policies import ShellStep
+from durajob.policies import ShellApproval, ShellStep
 from durajob.steps.context import StepContext, current
 from durajob.steps.limits import StepTimeout
 from durajob.steps.outputs import read_outputs
@@ -73,11 +73,14 @@ def run_command(
     end = None if step.timeout is None else clock.monotonic() + step.timeout
     told = {"INPUT": context.command_room().input, "STATE": state}
     with _files(context, told, "OUTPUT") as files:
-        call = _Call(step, context, _environment(step, context, told, branch, files), end)
+        env = _environment(step, context, told, branch, files)
+        call = _Call(step, context, env, end)
         if step.when is not None and not call.asks(step.when):
             context.print("skipped: its when said no\n", "durajob")
             context.nothing_to_undo()
             return None
+        if step.approval is not None:
+            env[f"{_OWN}ANSWER"] = _ask(context, step.approval)
         call.runs(step.run)
         try:
             return read_outputs(files["DURAJOB_OUTPUT"])
@@ -218,6 +221,17 @@ def _quoted(context: StepContext) -> str:
     return f": {lines}" if lines else ""
 
 
+def _ask(context: StepContext, approval: ShellApproval) -> str:
+    """The answer as a command is told it: text, or else JSON."""
+    schema = None if approval.schema is None else dict(approval.schema)
+    answer = context.ask(approval.prompt, schema, approval.expires, None)
+    text = _scalar(answer)
+    text = json.dumps(answer) if text is None else text
+    if not _fits(text):
+        raise CommandFailed("the answer is too large for the environment, or holds a zero byte")
+    return text
+
+
 def _not_started(step: ShellStep, error: OSError) -> CommandFailed:
     why = os.strerror(error.errno or 0)
     if step.cwd is not None and not os.path.isdir(step.cwd):
@@ -268,6 +282,7 @@ def _environment(
         f"{_OWN}WORKFLOW": room.workflow,
         f"{_OWN}STEP": context.step,
         f"{_OWN}ATTEMPT": str(context.attempt),
+        f"{_OWN}IDEMPOTENCY_KEY": context.effect_key("run"),
         f"{_OWN}DIR": room.folder,
         **files,
     }

@@ -65,11 +65,26 @@ def _load_commands(definition: Definition) -> Loaded:
 
     policies = dict(definition.policies)
     for step in definition.commands:
+        if step.approval is not None and step.approval.schema is not None:
+            where = f"workflows.{definition.name}.steps.{step.name}.approval.schema"
+            _check_schema(step.approval.schema, where)
         if (compensate := policies[step.name].compensate) is not None:
             compensate = replace(compensate, run=compensation_of(step))
             policies[step.name] = replace(policies[step.name], compensate=compensate)
     builder = shell_graph(definition.commands)
     return Loaded(builder=builder, policies=policies, name=definition.name)
+
+
+def _check_schema(schema: Mapping[str, Any], where: str) -> None:
+    from durajob.steps.fitting import check_schema
+
+    try:
+        check_schema(schema)
+    except ValueError as error:
+        raise ConfigError(
+            f"{where}: is no JSON Schema: {error}",
+            hint='for example schema = { enum = ["yes", "no"] }',
+        ) from error
 
 
 def _graph(

@@ -137,6 +137,31 @@ def test_when_decides_whether_a_step_runs(forked: Forked) -> None:
     )
 
 
+def test_a_person_is_asked_before_a_command_runs(forked: Forked, effects: Path) -> None:
+    """What fits is answered, and told to the command; ``when`` spares the question. Its
+    idempotency key is the same at each attempt."""
+    asked = {"prompt": "How many?", "schema": {"type": "integer"}, "expires": "1h"}
+    tell = 'echo "$DURAJOB_ANSWER $DURAJOB_IDEMPOTENCY_KEY" >> $EFFECTS; test $DURAJOB_ATTEMPT = 2'
+    retry = {"attempts": 2, "on_exit": 1, "wait": "1ms"}
+    configure(
+        step("not", "exit 9", when="false", approval="never?")
+        + step("ask", tell, approval=asked, retry=retry)
+    )
+    waiting = start(forked, check=3)
+    assert [("ask", "How many?")] == [
+        (one["step"], one["prompt"]) for one in waiting["waiting_for"]
+    ]
+    forked.run("answer", "t", "many", check=65)
+    forked.run("answer", "t", "7", check=0)
+    first, second = (line.split() for line in effects.read_text().splitlines())
+    assert "7" == first[0]
+    assert first == second
+    forked.run("start", "job", "-t", "u", check=3)
+    late = {"FAULTS": "set_clock", "OFFSET": "3601"}
+    failed = forked.run("resume", "u", "--json", env=late, check=1).thread
+    assert "ApprovalExpired" == failed["error"]["type"]
+
+
 def test_retries_are_on_exit_statuses(forked: Forked, effects: Path) -> None:
     """Those that are named, a timeout among them; no other."""
     retry = {"attempts": 5, "on_exit": [7, 124], "wait": "1ms"}
@@ -265,6 +290,9 @@ def test_the_threads_folder_and_finished_steps_outlive_a_kill(
         (step("a", "true", timeout="-1s"), "is not a duration"),
         (step("a", "true", foreach="a"), "other than the step's name"),
         (step("a", "true", tiemout="1s"), "unknown key"),
+        (step("a", "true", approval=" "), "asks nothing"),
+        (step("a", "true", approval={"prompt": "x", "expires": "-1d"}), "is not a duration"),
+        (step("a", "true", approval={"prompt": "x", "schema": {"type": "z"}}), "no JSON Schema"),
         ('graph = "./x.py:g"\n' + step("a", "true"), "a graph, or steps that are commands"),
         ("steps = []", "is empty"),
     ],
