@@ -1,7 +1,7 @@
-"""How long ``durajob status THREAD`` and ``durajob list`` take in a store of many threads.
+"""How long reads take in a store of many threads: 100,000 with 1,000,000 attempts.
 
 The store is made by running one thread for real and then multiplying its rows: the thread,
-its attempts and its checkpoints.
+its claim, its attempts and its checkpoints.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.measure import (
     DURAJOB,
+    GRAPHS,
     PEERS,
     PYTHON,
     Taken,
@@ -25,6 +26,7 @@ from benchmarks.measure import (
 )
 
 FEW, MANY = 10_000, 100_000
+STEPS = 10
 
 
 def main(*, quick: bool) -> None:
@@ -33,22 +35,20 @@ def main(*, quick: bool) -> None:
     with workplace() as folder:
         print(machine(folder))
         stores = {count: seed(folder / f"{count}.db", count) for count in (FEW, MANY)}
-        for verb, arguments in (("status", ["status", f"job-{FEW // 2}"]), ("list", ["list"])):
-            typer_app = [PYTHON, str(PEERS / "typer_app.py"), *arguments]
-            bare = [PYTHON, str(PEERS / "bare_read.py"), *arguments]
-            ours = [DURAJOB, *arguments, "--json"]
+        middle = f"job-{FEW // 2}"
 
-            def on(argv: list[str], count: int) -> Callable[[], Taken]:
-                env = environment(folder, stores[count])
-                env["BENCH_STORE"] = str(stores[count])
-                return partial(run, argv, cwd=folder, env=env)
+        def on(argv: list[str], count: int) -> Callable[[], Taken]:
+            env = environment(folder, stores[count])
+            env["BENCH_STORE"] = str(stores[count])
+            return partial(run, argv, cwd=folder, env=env)
 
+        for verb, arguments in (("status", ["status", middle]), ("list", ["list"])):
             taken = take_turns(
                 {
-                    "durajob": on(ours, FEW),
-                    "typer": on(typer_app, FEW),
-                    "bare": on(bare, FEW),
-                    "many": on(ours, MANY),
+                    "durajob": on([DURAJOB, *arguments, "--json"], FEW),
+                    "typer": on([PYTHON, str(PEERS / "typer_app.py"), *arguments], FEW),
+                    "bare": on([PYTHON, str(PEERS / "bare_read.py"), *arguments], FEW),
+                    "many": on([DURAJOB, *arguments, "--json"], MANY),
                 },
                 rounds=rounds,
             )
@@ -58,16 +58,22 @@ def main(*, quick: bool) -> None:
             report(
                 f"{verb}, {MANY:,} / {FEW:,} threads", taken["many"], taken["durajob"], target=1.3
             )
+        for arguments in (["list"], ["history", middle], ["why", middle], ["logs", middle]):
+            taken = take_turns(
+                {
+                    "durajob": on([DURAJOB, *arguments, "--json"], MANY),
+                    "typer": on([PYTHON, str(PEERS / "typer_app.py"), *arguments], MANY),
+                },
+                rounds=rounds,
+            )
+            title = f"{arguments[0]}, {MANY:,} threads / minimal Typer app"
+            report(title, taken["durajob"], taken["typer"], target=1.3)
 
 
 def seed(store: Path, count: int) -> Path:
     """A store of ``count`` threads, job-1 the oldest, each like one that really ran."""
-    env = environment(store.parent, store)
-    run(
-        [DURAJOB, "start", "durable", "-t", "job-1", "-i", "seconds:=0"],
-        cwd=store.parent,
-        env=env,
-    )
+    env = {**environment(store.parent, store), "BENCH_STEPS": str(STEPS)}
+    run([DURAJOB, "start", f"{GRAPHS}:chain", "-t", "job-1"], cwd=store.parent, env=env)
     connection = sqlite3.connect(store)
     seed = connection.execute("SELECT id FROM threads").fetchone()[0]
     numbers = (
@@ -76,6 +82,7 @@ def seed(store: Path, count: int) -> Path:
     for table, key, value in (
         ("threads", "thread", "'job-' || (n.i + 1)"),
         ("origins", "thread_id", f"{seed} + n.i"),
+        ("claims", "thread_id", f"{seed} + n.i"),
         ("attempts", "thread_id", f"{seed} + n.i"),
         ("checkpoints", "thread_id", "'job-' || (n.i + 1)"),
         ("writes", "thread_id", "'job-' || (n.i + 1)"),

@@ -241,6 +241,10 @@ class Overview(Result):
     """The answer to ``status`` without a thread."""
 
     counts: Mapping[ThreadStatus, int]
-    attention: Sequence[Thread]  # waiting, failed and interrupted threads, newest first
+    attention: Sequence[Thread]  # that somebody must do something about, by what that is
+    commands: Mapping[str, str]  # what would be typed for each of these
+    sleepers: Sequence[Thread]  # those that wake first
+    ended: Sequence[Thread]  # for good, in the last day; the latest first
+    ended_count: int  # how many did
     store: str
     exists: bool = True

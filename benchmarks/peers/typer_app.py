@@ -1,5 +1,5 @@
-"""The least that could answer ``status THREAD`` and ``list``: a Typer app of two commands that
-selects the same rows with sqlite3 and prints them as JSON."""
+"""The least that could answer ``status THREAD``, ``list`` and the like: a Typer app that selects
+the same rows with sqlite3 and prints them as JSON."""
 
 import json
 import os
@@ -33,6 +33,28 @@ def status(thread: str) -> None:
 @app.command("list")
 def list_threads() -> None:
     print(json.dumps(rows(f"{THREADS} ORDER BY id DESC LIMIT 50")))
+
+
+@app.command()
+def history(thread: str) -> None:
+    found = rows(f"{THREADS} WHERE thread = ?", thread)[0]
+    for table in ("claims", "attempts"):
+        found[table] = rows(f"SELECT * FROM {table} WHERE thread_id = ?", found["id"])
+    found["stored"] = rows("SELECT checkpoint_id FROM checkpoints WHERE thread_id = ?", thread)
+    print(json.dumps(found))
+
+
+@app.command()
+def why(thread: str) -> None:
+    found = rows(f"{THREADS} WHERE thread = ?", thread)[0]
+    found["claims"] = rows("SELECT * FROM claims WHERE thread_id = ?", found["id"])
+    print(json.dumps(found))
+
+
+@app.command()
+def logs(thread: str) -> None:
+    found = rows("SELECT id FROM threads WHERE thread = ?", thread)[0]
+    print(json.dumps(rows("SELECT * FROM attempts WHERE thread_id = ?", found["id"])))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from durajob.cli.options import Json, Quiet
+from durajob.cli.options import Json, JsonLines, Quiet
 from durajob.cli.session import Session
 
 
@@ -24,18 +24,24 @@ def command(
         typer.Option(metavar="DURATION", help="Only threads created since, such as 2h or 1d."),
     ] = None,
     limit: Annotated[str, typer.Option(metavar="N", help="Show so many at most.")] = "50",
+    json_lines: JsonLines = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
     """List threads, newest first."""
+    session: Session = ctx.obj.begin("list", json=json, quiet=quiet)
+    session.refuse_two_forms(json_lines)
+    settings, asked = session.settings(), tuple(status or ())
+    if json_lines:
+        from durajob.commands.list_threads import each_thread
+
+        threads = each_thread(
+            settings=settings, status=asked, workflow=workflow, since=since, limit=limit
+        )
+        return session.printer().threads(threads)
     from durajob.commands.list_threads import list_threads
 
-    session: Session = ctx.obj.begin("list", json=json, quiet=quiet)
     found = list_threads(
-        settings=session.settings(),
-        status=tuple(status or ()),
-        workflow=workflow,
-        since=since,
-        limit=limit,
+        settings=settings, status=asked, workflow=workflow, since=since, limit=limit
     )
     return session.printer().result(found)

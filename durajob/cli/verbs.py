@@ -48,6 +48,11 @@ VERBS: dict[str, Verb] = {
         "List threads, newest first.",
         ("durajob list", "durajob list --status failed --status interrupted --since 1d"),
     ),
+    "why": Verb(
+        "why",
+        "Say why a thread stands where it stands, and what moves it.",
+        ("durajob why nightly-2026-11-22", "durajob why nightly-2026-11-22 --json"),
+    ),
     "history": Verb(
         "history",
         "Show all that happened to a thread, in order.",

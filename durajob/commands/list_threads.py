@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from durajob import clock
 from durajob.config.settings import Settings
 from durajob.durations import parse_duration
 from durajob.errors import NoStore, UsageError
-from durajob.model import ThreadList, ThreadStatus
+from durajob.model import Thread, ThreadList, ThreadStatus
 from durajob.store.read import Reader
 
 
@@ -25,18 +26,55 @@ def list_threads(
     Raises:
         UsageError: when a status, a duration or the limit is not one.
     """
-    statuses = tuple(_status(text) for text in status)
-    after = _since(since)
-    most = _limit(limit)
+    wanted = _wanted(status, workflow, since, limit)
     url = settings.store.url
     try:
         with Reader(settings.store.path) as reader:
-            found = list(
-                reader.threads(statuses=statuses, workflow=workflow, since=after, limit=most + 1)
-            )
+            found = list(_threads(reader, wanted._replace(limit=wanted.limit + 1)))
     except NoStore:
         return ThreadList(threads=(), store=url, exists=False)
-    return ThreadList(threads=tuple(found[:most]), store=url, more=len(found) > most)
+    return ThreadList(threads=found[: wanted.limit], store=url, more=len(found) > wanted.limit)
+
+
+def each_thread(
+    *,
+    settings: Settings,
+    status: Sequence[str],
+    workflow: str | None,
+    since: str | None,
+    limit: str,
+) -> Iterator[Thread]:
+    """The same, read as they are asked for: of a hundred thousand, few are in memory at once."""
+    wanted = _wanted(status, workflow, since, limit)
+    return _each(settings, wanted)
+
+
+def _each(settings: Settings, wanted: _Wanted) -> Iterator[Thread]:
+    try:
+        with Reader(settings.store.path) as reader:
+            yield from _threads(reader, wanted)
+    except NoStore:
+        return
+
+
+class _Wanted(NamedTuple):
+    """Which threads are asked for."""
+
+    statuses: tuple[ThreadStatus, ...]  # empty: all
+    workflow: str | None
+    since: int | None
+    limit: int
+
+
+def _wanted(status: Sequence[str], workflow: str | None, since: str | None, limit: str) -> _Wanted:
+    statuses = tuple(_status(text) for text in status)
+    return _Wanted(statuses, workflow, _since(since), _limit(limit))
+
+
+def _threads(reader: Reader, wanted: _Wanted) -> Iterator[Thread]:
+    return reader.threads(
+        statuses=wanted.statuses, workflow=wanted.workflow, since=wanted.since, limit=wanted.limit
+    )
 
 
 def _status(text: str) -> ThreadStatus:

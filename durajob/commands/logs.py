@@ -7,6 +7,7 @@ of time.
 from __future__ import annotations
 
 import heapq
+import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -17,9 +18,10 @@ from durajob.config.settings import Settings
 from durajob.errors import NoStore, StepNotFound, ThreadNotFound, UsageError
 from durajob.logbook import LogLine, Logs
 from durajob.model import ThreadStatus
+from durajob.store.begun import Begun, BegunBook
 from durajob.store.files import log_folder
-from durajob.store.logs import GRAPH, OUTPUT, Entry, log_path, read_log
-from durajob.store.read import Begun, Reader
+from durajob.store.logs import GRAPH, OUTPUT, Entry, log_name, read_log
+from durajob.store.read import Reader
 
 _POLL = 0.2
 _ENDED = (ThreadStatus.COMPLETED, ThreadStatus.CANCELLED, ThreadStatus.FAILED)
@@ -75,9 +77,9 @@ class _Book:
         self._path = path
         self._step = step
         self._attempt = attempt
+        self._attempts: BegunBook | None = None
         self._offsets: dict[Path, int] = {}
         self._identities: dict[Path, int] = {}
-        self._read: set[Path] = set()  # logs of attempts that had ended by then
         self.look()
 
     def look(self) -> ThreadStatus:
@@ -86,8 +88,13 @@ class _Book:
             found = reader.find(self._thread)
             if found is None:  # pruned meanwhile
                 return ThreadStatus.CANCELLED
-            row, self._begun = reader.begun(self._thread)
-        self._folder = log_folder(self._path) / str(row)
+            if self._attempts is None:
+                row = reader.number(self._thread)
+                self._attempts = BegunBook(row)
+                self._folder = log_folder(self._path) / str(row)
+            self._begun = self._attempts.look(reader)
+        # Most attempts print nothing, and have no file that would have to be looked for.
+        self._files = set(os.listdir(self._folder)) if self._folder.is_dir() else set()
         return found.status
 
     def has_begun(self, step: str) -> bool:
@@ -96,7 +103,7 @@ class _Book:
 
     def has_files(self) -> bool:
         """Whether there is anything to read."""
-        return any(path.exists() for _, path in self._sources())
+        return next(self._sources(), None) is not None
 
     def lines(self) -> Iterator[LogLine]:
         """What was not read before, in the order of time."""
@@ -122,19 +129,20 @@ class _Book:
             self._offsets[path] = offset
             yield self._line(begun, entry)
             push(index)
-        self._read.update(path for begun, path, _ in opened if begun and not begun.running)
 
     def _sources(self) -> Iterator[tuple[Begun | None, Path]]:
+        """The logs that there may be something new in."""
+        if not self._files:
+            return
         if self._step is None and self._attempt is None:
-            for name in (OUTPUT, GRAPH):
-                yield None, self._folder / name
+            yield from ((None, self._folder / n) for n in (OUTPUT, GRAPH) if n in self._files)
         for each in self._begun:
             if self._step is not None and not _is_of(each.step, self._step):
                 continue
             if self._attempt in (None, each.attempt):
-                path = log_path(self._folder, each.step, each.visit, each.attempt)
-                if path not in self._read:
-                    yield each, path
+                name = log_name(each.step, each.visit, each.attempt)
+                if name in self._files:
+                    yield each, self._folder / name
 
     def _offset(self, path: Path) -> int:
         """Where to read on. A log that was shortened meanwhile is another file: what it kept
@@ -175,8 +183,8 @@ def _followed(lines: Iterable[LogLine], book: _Book) -> Iterator[LogLine]:
 
 
 def _is_of(name: str, step: str) -> bool:
-    """Whether ``name`` is the step, or a branch of it."""
-    return name == step or (name.startswith(f"{step}[") and name.endswith("]"))
+    """Whether ``name`` is the step, a branch of it, or a step inside it."""
+    return name == step or name.startswith((f"{step}[", f"{step}/"))
 
 
 def _number(option: str, text: str | None, *, least: int) -> int | None:

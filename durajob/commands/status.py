@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
+from durajob import clock
 from durajob.commands.ids import check_thread_id, way_on
 from durajob.config.settings import Settings
 from durajob.errors import NoStore, ThreadNotFound
-from durajob.model import Overview, ThreadResult, ThreadStatus
+from durajob.model import Overview, Thread, ThreadResult, ThreadStatus
+from durajob.store.overview import ended_since, next_sleepers
 from durajob.store.read import Reader
 
-_ATTENTION = (ThreadStatus.WAITING, ThreadStatus.FAILED, ThreadStatus.INTERRUPTED)
-_SHOWN = 20
+_ATTENTION = (
+    ThreadStatus.WAITING,
+    ThreadStatus.FAILED,
+    ThreadStatus.INTERRUPTED,
+    ThreadStatus.STOPPED,
+)
+_SHOWN = 10  # of each
+_LATEST = 5  # of those that ended, and of those that wake next
+_DAY = 86_400_000_000
 
 
 def status(thread: str | None, *, settings: Settings) -> ThreadResult | Overview:
@@ -24,17 +36,45 @@ def status(thread: str | None, *, settings: Settings) -> ThreadResult | Overview
     try:
         with Reader(path) as reader:
             if thread is None:
-                return Overview(
-                    counts=reader.counts(),
-                    attention=tuple(reader.threads(statuses=_ATTENTION, limit=_SHOWN)),
-                    store=settings.store.url,
-                )
+                return _overview(reader, settings)
             found = reader.find(reader.resolve(thread), whole=True)
     except NoStore as error:
         if thread is None:
-            counts = dict.fromkeys(ThreadStatus, 0)
-            return Overview(counts=counts, attention=(), store=settings.store.url, exists=False)
+            return Overview(
+                counts=dict.fromkeys(ThreadStatus, 0),
+                attention=(),
+                commands={},
+                sleepers=(),
+                ended=(),
+                ended_count=0,
+                store=settings.store.url,
+                exists=False,
+            )
         raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
     assert found is not None, "it was just resolved"
     resumable = not found.is_final and found.status is not ThreadStatus.RUNNING
     return ThreadResult(thread=found, next_command=way_on(found) if resumable else None)
+
+
+def _overview(reader: Reader, settings: Settings) -> Overview:
+    attention = [thread for status in _ATTENTION for thread in _needing(reader, status)]
+    count, ended = ended_since(reader, clock.now() - _DAY, _LATEST)
+    return Overview(
+        counts=reader.counts(),
+        attention=attention,
+        commands={thread.thread: _command(thread) for thread in attention},
+        sleepers=next_sleepers(reader, _LATEST),
+        ended=ended,
+        ended_count=count,
+        store=settings.store.url,
+    )
+
+
+def _needing(reader: Reader, status: ThreadStatus) -> Iterator[Thread]:
+    """The newest of a status that can still go on."""
+    found = reader.threads(statuses=(status,))
+    return islice((thread for thread in found if not thread.is_final), _SHOWN)
+
+
+def _command(thread: Thread) -> str:
+    return "durajob recover" if thread.status is ThreadStatus.INTERRUPTED else way_on(thread)

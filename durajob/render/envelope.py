@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +96,11 @@ def _data(result: Result) -> Any:
     if isinstance(result, Overview):
         return {
             "counts": {status.value: result.counts.get(status, 0) for status in ThreadStatus},
-            "threads": [_thread(thread, whole=False) for thread in result.attention],
+            "threads": _threads(result.attention),
+            "commands": dict(result.commands),
+            "sleepers": _threads(result.sleepers),
+            "ended": _threads(result.ended),
+            "ended_count": result.ended_count,
             "store": result.store,
         }
     if isinstance(result, Approvals):
@@ -134,13 +138,30 @@ def _data(result: Result) -> Any:
         from durajob.render.loglines import as_object
 
         return {"thread": result.thread, "lines": [as_object(line) for line in result.lines]}
+    from durajob.cause import Why
     from durajob.history import History
 
+    if isinstance(result, Why):
+        cause = result.cause._asdict()
+        return {"thread": result.thread, "status": result.status.value, **cause}
     if isinstance(result, History):
         from durajob.render.past import as_object as entry_object
 
         return {"thread": result.thread, "entries": [entry_object(e) for e in result.entries]}
     return {}
+
+
+def thread_line(thread: Thread) -> str:
+    """A thread without its state and steps, as one line of JSON."""
+    shown = _thread(thread, whole=False)
+    try:
+        return json.dumps(shown, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps(jsonable(shown), allow_nan=False)
+
+
+def _threads(threads: Sequence[Thread]) -> list[dict[str, Any]]:
+    return [_thread(thread, whole=False) for thread in threads]
 
 
 def _thread(thread: Thread, *, whole: bool) -> dict[str, Any]:

@@ -338,10 +338,48 @@ def _overview(overview: Overview, now: int, terminal: bool) -> list[Block]:
     for status, look in marks.THREAD.items():
         if count := overview.counts.get(status, 0):
             rows.append((status.value, Cell(text=str(count), mark=look.mark, style=look.style)))
-    blocks: list[Block] = [Fields(rows=rows)] if rows else []
-    if overview.attention:
-        blocks.append(_thread_grid(overview.attention, now, terminal))
-    return blocks
+    groups = (
+        [line for each in overview.attention for line in _needs(each, overview.commands)],
+        [(f"wakes {_due(t.wake_at, now, terminal)}", _named(t, "")) for t in overview.sleepers],
+        [(_ended_at(t, now, terminal), _named(t, _end(t))) for t in overview.ended],
+    )
+    if (more := overview.ended_count - len(overview.ended)) > 0:
+        groups[-1].append(("", Cell(text=f"and {more} more in the last day")))
+    return [Fields(rows=group) for group in (rows, *groups) if group]
+
+
+def _needs(thread: Thread, commands: Mapping[str, str]) -> list[tuple[str, Cell]]:
+    """What is the matter with a thread, and under it what to type."""
+    look = marks.THREAD[thread.status]
+    what = _what(thread).text
+    text = f"{one_line(thread.thread)}: {what}" if what else one_line(thread.thread)
+    return [
+        (thread.status.value, Cell(text=text, mark=look.mark, style=look.style)),
+        ("", Cell(text=commands[thread.thread], style=marks.HINT)),
+    ]
+
+
+def _named(thread: Thread, what: str) -> Cell:
+    look = marks.THREAD[thread.status]
+    text = f"{one_line(thread.thread)} ({one_line(thread.workflow)}){what}"
+    return Cell(text=text, mark=look.mark, style=look.style)
+
+
+def _end(thread: Thread) -> str:
+    outcome = f", {thread.outcome}" if thread.outcome else ""
+    error = f": {_blame(thread.error)}" if thread.error is not None else ""
+    return f" {thread.status.value}{outcome}{error}"
+
+
+def _ended_at(thread: Thread, now: int, terminal: bool) -> str:
+    at = thread.finished_at
+    return f"{age(at, now)} ago" if terminal and at is not None else _time(at, False)
+
+
+def _due(at: int | None, now: int, terminal: bool) -> str:
+    if at is None or not terminal:
+        return _time(at, False)
+    return f"in {age(now, at)}" if at > now else "now"
 
 
 def _workflow_grid(workflows: Sequence[WorkflowInfo]) -> Grid:

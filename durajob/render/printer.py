@@ -5,7 +5,7 @@ Data goes to standard output; errors, notes and the next command go to standard 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,13 +23,14 @@ from durajob.model import (
     ThreadStatus,
 )
 from durajob.render import marks
-from durajob.render.envelope import envelope, error_envelope
+from durajob.render.envelope import envelope, error_envelope, thread_line
 from durajob.render.pages import error_text, pages
 from durajob.render.plain import plain_text
 from durajob.render.sink import Sink
 from durajob.render.text import one_line, steps_text
 
 if TYPE_CHECKING:
+    from durajob.cause import Why
     from durajob.history import History
     from durajob.logbook import Logs
     from durajob.masking import Mask
@@ -40,6 +41,8 @@ R = TypeVar("R")
 _PAUSES = (ThreadStatus.STOPPED, ThreadStatus.SLEEPING, ThreadStatus.WAITING)
 _PATIENCE = 5.0
 """Seconds that a reader of standard error may hang before it is given up."""
+
+_BATCH = 16_000  # characters that are written at once
 
 
 class Printer:
@@ -73,6 +76,9 @@ class Printer:
     def result(self, result: Result) -> int:
         """Show what a command that reads returned; the exit status."""
         result = self._masked(result)
+        if isinstance(result, Overview):
+            typed = {thread: self.complete(text) for thread, text in result.commands.items()}
+            result = replace(result, commands=typed)
         if self.json:
             self._line(self._envelope(result))
         elif not self.quiet:
@@ -92,6 +98,19 @@ class Printer:
             self._line(self._summary(result.thread, elapsed))
         self._rest(result)
         return result.exit_status
+
+    def threads(self, threads: Iterable[Thread]) -> int:
+        """Show threads as they are read, an object a line; the exit status."""
+        mask = self._mask()
+
+        def lines() -> Iterator[str]:
+            for thread in () if self.quiet else threads:
+                if mask is not None:
+                    mask.learn(thread)
+                yield thread_line(thread if mask is None else mask.value(thread))
+
+        self._lines(lines())
+        return 0
 
     def log(self, result: Logs, *, json_lines: bool) -> int:
         """Show the lines of logs as they come; the exit status."""
@@ -122,13 +141,34 @@ class Printer:
             return self.result(replace(result, entries=list(result.entries)))
         width = None if full or not self.out_tables else self.out.size()[0]
         shape = Shape(self.out_tables, self.out_color, width, full)
-        for entry in () if self.quiet else result.entries:
-            shown = entry if mask is None else mask.value(entry)
-            for line in (json_line(shown),) if json_lines else text_lines(shown, shape):
-                self._line(line)
-            if self.out.dead:
-                break  # nobody reads any more
+
+        def lines() -> Iterator[str]:
+            for entry in () if self.quiet else result.entries:
+                shown = entry if mask is None else mask.value(entry)
+                yield from (json_line(shown),) if json_lines else text_lines(shown, shape)
+
+        self._lines(lines())
         self._rest(result)
+        return result.exit_status
+
+    def why(self, result: Why) -> int:
+        """Say why a thread stands where it stands; both the sentence and the command are data."""
+        mask = self._mask()
+        if mask is not None:
+            mask.learn(result.input)
+            result = mask.value(result)
+        cause = result.cause
+        commands = [None if c is None else self.complete(c) for c in (cause.command, cause.look)]
+        if self.json:
+            cause = cause._replace(command=commands[0], look=commands[1])
+            return self.result(replace(result, cause=cause))
+        if not self.quiet:
+            look = marks.THREAD[result.status].style if self.out_color else ""
+            self._line(marks.paint(one_line(cause.sentence), look))
+            for label, command in zip(("next", "look"), commands, strict=True):
+                if command is not None:
+                    told = marks.paint(command, marks.HINT if self.out_color else "")
+                    self._line(f"  {label}: {told}")
         return result.exit_status
 
     def recovered(self, outcome: Recovered) -> None:
@@ -240,6 +280,23 @@ class Printer:
         of = f"{thread.done} of " if total != thread.done else ""
         steps = of + steps_text(total)
         return f"{mark}{thread.thread} {status}: {steps}{took}"
+
+    def _lines(self, lines: Iterable[str]) -> None:
+        """Write lines as they come, many at once: a write for each would take as long as all
+        else. Ends when nobody reads any more."""
+        held, size = list[str](), 0
+        try:
+            for line in lines:
+                held.append(line)
+                size += len(line)
+                if size > _BATCH:
+                    self._line("\n".join(held))
+                    held, size = [], 0
+                    if self.out.dead:
+                        break
+        finally:
+            if held:
+                self._line("\n".join(held))
 
     def _line(self, text: str) -> None:
         self.out.write(text + "\n")

@@ -33,7 +33,7 @@ from durajob.history import (
     Tried,
 )
 from durajob.model import COMPENSATION, AttemptStatus, Owner, StepError, Thread, ThreadStatus
-from durajob.store import queries
+from durajob.store import past_queries, queries
 from durajob.store.look import Look
 from durajob.store.records import thread_of
 from durajob.store.resumable import check_count, check_name
@@ -44,6 +44,10 @@ _AFTER_ALL = float("inf")
 
 _Keyed = tuple[int, float, Entry]
 """The superstep and the time that an entry is ordered by, and the entry."""
+
+
+_Placed = tuple[int, int | None, Entry]
+"""The superstep and the time of an entry of a source that is in order already."""
 
 
 class _Past(NamedTuple):
@@ -67,7 +71,8 @@ def read_history(look: Look, thread: str, *, last: int | None) -> Iterator[Entry
     Raises:
         StoreDamaged: when something cannot be read, or steps that have finished are gone.
     """
-    past = _read(look, thread, -1 if last is None else last)
+    with look.reading_of(thread):
+        past = _read(look, thread, -1 if last is None else last)
     if past is None:  # pruned since it was found
         return
     with look.reading_of(thread):
@@ -124,20 +129,22 @@ def _read_once(look: Look, thread: str, last: int) -> _Past | None:
             thread=thread_of(look, row),
             row=row[0],
             last=row[19] + 1,
-            attempts=array("q", reversed([i for (i,) in look.rows(queries.ATTEMPT_IDS, values)])),
+            attempts=array(
+                "q", reversed([i for (i,) in look.rows(past_queries.ATTEMPT_IDS, values)])
+            ),
             checkpoints=[
                 (ns, checkpoint, int(json.loads(metadata)["step"]))
-                for ns, checkpoint, metadata in rows(queries.STORED)
+                for ns, checkpoint, metadata in rows(past_queries.STORED)
             ],
-            claims=rows(queries.CLAIMS),
-            questions=rows(queries.HISTORY_QUESTIONS),
-            sleeps=rows(queries.SLEEPS),
-            interventions=rows(queries.INTERVENTIONS),
-            has_effects=bool(look.one(queries.HAS_EFFECTS, (row[0],))[0]),
+            claims=rows(past_queries.CLAIMS),
+            questions=rows(past_queries.HISTORY_QUESTIONS),
+            sleeps=rows(past_queries.SLEEPS),
+            interventions=rows(past_queries.INTERVENTIONS),
+            has_effects=bool(look.one(past_queries.HAS_EFFECTS, (row[0],))[0]),
         )
 
 
-def _ordered(entries: Iterable[tuple[int, int | None, Entry]]) -> Iterator[_Keyed]:
+def _ordered(entries: Iterable[_Placed]) -> Iterator[_Keyed]:
     """The keys of a source that is in order already: they never go back, as the clock may."""
     superstep, at = _BEFORE_ALL, 0.0
     for own, time, entry in entries:
@@ -152,29 +159,43 @@ def _driven(look: Look, past: _Past, *, whole: bool) -> Iterator[_Keyed]:
     return _ordered(_by_epoch(look, past, whole))
 
 
-def _by_epoch(look: Look, past: _Past, whole: bool) -> Iterator[tuple[int, int | None, Entry]]:
+def _by_epoch(look: Look, past: _Past, whole: bool) -> Iterator[_Placed]:
     claims = iter(past.claims)
     claim = next(claims, None)
     driving: Any = None  # the claim whose end is to come
+    told: ThreadStatus | None = None  # how the last owner was said to have left
     epoch = finished = 0
+
+    def leave(superstep: int) -> Iterator[_Placed]:
+        nonlocal driving, told
+        if driving is not None:
+            left = _left(driving)
+            yield superstep if driving[6] is None else driving[6], left.at, left
+            driving, told = None, left.status
+
     for superstep, tried in _tried(look, past):
         while claim is not None and claim[0] <= tried.epoch:
-            yield from _left(driving, claim[1])
+            yield from leave(claim[1])
             yield claim[1], claim[2], _claimed(claim)
             driving, epoch, claim = claim, claim[0], next(claims, None)
-        if tried.epoch > epoch:  # claimed by a durajob that kept no note of it
-            yield from _left(driving, superstep)
-            yield superstep, tried.at, Claimed(tried.at, tried.epoch, None)
-            driving, epoch = None, tried.epoch
+        if tried.epoch > epoch:
+            yield from leave(superstep)
+            if tried.status is not AttemptStatus.SKIPPED:
+                # Claimed by a durajob that kept no note of it, and not settled by hand.
+                yield superstep, tried.at, Claimed(tried.at, tried.epoch, None)
+                told = None
+            epoch = tried.epoch
         finished += tried.status in (AttemptStatus.SUCCEEDED, AttemptStatus.SKIPPED)
         yield superstep, tried.at, tried
     while claim is not None:
-        yield from _left(driving, claim[1])
+        yield from leave(claim[1])
         yield claim[1], claim[2], _claimed(claim)
         driving, claim = claim, next(claims, None)
     if whole:
         check_count(past.thread.done, finished)
-    yield from _end(past, driving)
+    if past.thread.status is not ThreadStatus.RUNNING:
+        yield from leave(past.last)
+        yield from _ended(past, told)
 
 
 def _claimed(claim: Any) -> Claimed:
@@ -185,55 +206,37 @@ def _owner(claim: Any) -> Owner:
     return Owner(host=claim[3], pid=claim[4], since=claim[2])
 
 
-def _left(claim: Any, superstep: int) -> Iterator[tuple[int, int | None, Entry]]:
-    """How an owner that drives no more has left; the next thing is in ``superstep``."""
-    if claim is None:
-        return
-    epoch, _, _, _, _, at, left_in, status, reason, wake_at, error = claim
+def _left(claim: Any) -> Left:
+    epoch, _, _, _, _, at, _, status, reason, wake_at, error = claim
     if at is None:
-        yield superstep, None, Left(None, epoch, _owner(claim), ThreadStatus.INTERRUPTED)
-        return
-    yield (
-        left_in,
+        return Left(None, epoch, _owner(claim), ThreadStatus.INTERRUPTED)
+    return Left(
         at,
-        Left(
-            at,
-            epoch,
-            _owner(claim),
-            ThreadStatus(status),
-            reason=reason,
-            wake_at=wake_at,
-            error=None if error is None else StepError(**json.loads(error)),
-        ),
+        epoch,
+        _owner(claim),
+        ThreadStatus(status),
+        reason=reason,
+        wake_at=wake_at,
+        error=None if error is None else StepError(**json.loads(error)),
     )
 
 
-def _end(past: _Past, claim: Any) -> Iterator[tuple[int, int | None, Entry]]:
-    """How the last owner has left, or the thread has ended without one."""
+def _ended(past: _Past, told: ThreadStatus | None) -> Iterator[_Placed]:
+    """Where the thread came to stand by hand, or by a durajob that kept no note of it."""
     thread = past.thread
-    if thread.status is ThreadStatus.RUNNING:
+    if told is thread.status or thread.status is ThreadStatus.PENDING:
         return
-    noted = claim is not None and claim[7] is not None
-    if claim is not None:
-        yield from _left(claim, past.last)
-    elif thread.status is ThreadStatus.INTERRUPTED:
-        yield past.last, None, Left(None, thread.epoch, None, ThreadStatus.INTERRUPTED)
-        return
-    if thread.finished_at is None and (noted or thread.started_at is None):
-        return
-    if thread.status is not ThreadStatus.INTERRUPTED and (
-        not noted or claim[7] != thread.status.value
-    ):
-        # By hand, or by a durajob that kept no note of it.
+    left = Left(None, thread.epoch, None, thread.status, error=thread.error)
+    if thread.status is not ThreadStatus.INTERRUPTED:
         at = thread.updated_at if thread.finished_at is None else thread.finished_at
-        left = Left(at, thread.epoch, None, thread.status, error=thread.error)
-        yield past.last, at, left._replace(wake_at=thread.wake_at)
+        left = left._replace(at=at, wake_at=thread.wake_at)
+    yield past.last, left.at, left
 
 
 def _tried(look: Look, past: _Past) -> Iterator[tuple[int, Tried]]:
     for start in range(0, len(past.attempts), _PART):
         ids = past.attempts[start : start + _PART].tolist()
-        rows = list(look.rows(queries.ATTEMPTS.format(", ".join("?" * len(ids))), ids))
+        rows = list(look.rows(past_queries.ATTEMPTS.format(", ".join("?" * len(ids))), ids))
         effects = _effects(look, past, rows)
         for row in rows:
             yield min(row[1], past.last), _attempt(past, row, effects)
@@ -273,7 +276,7 @@ def _effects(
     found: dict[tuple[str, int], list[Effect]] = defaultdict(list)
     if past.has_effects:
         places = sorted({row[2] for row in attempts})
-        query = queries.EFFECTS_AT.format(", ".join("?" * len(places)))
+        query = past_queries.EFFECTS_AT.format(", ".join("?" * len(places)))
         for place, attempt, *rest in look.rows(query, (past.row, *places)):
             found[place, attempt].append(Effect(*rest))
     return found
@@ -315,7 +318,7 @@ def _asked(past: _Past) -> Iterator[_Keyed]:
 
 
 def _answered(past: _Past) -> Iterator[_Keyed]:
-    answered = [row for row in past.questions if row[8] is not None]
+    answered = [row for row in past.questions if row[7] in ("answered", "expired")]
     answered.sort(key=lambda row: (min(row[0], past.last), row[8]))
     for superstep, _, question, step, _, _, status, answer, at, by in answered:
         given = None if answer is None else json.loads(answer)

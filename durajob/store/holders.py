@@ -35,6 +35,11 @@ def holders(store: Path, row: int) -> list[Holder]:
 
     Whoever has just claimed the thread holds it, too, and is none of them.
     """
+    return [each for each in all_holders(store, row) if is_of_a_step(each.pid)]
+
+
+def all_holders(store: Path, row: int) -> list[Holder]:
+    """The processes that hold the lock of a thread, whatever they are, but for this one."""
     try:
         file = os.stat(lock_path(store))
     except FileNotFoundError:
@@ -43,9 +48,7 @@ def holders(store: Path, row: int) -> list[Holder]:
     return [
         Holder(pid, _name(pid))
         for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
-        if pid != own
-        and is_of_a_step(pid)
-        and _holds(pid, (file.st_dev, file.st_ino), thread_byte(row))
+        if pid != own and _holds(pid, (file.st_dev, file.st_ino), thread_byte(row))
     ]
 
 

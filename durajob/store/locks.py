@@ -113,6 +113,10 @@ class LockFile:
                 return seat
         return None
 
+    def count_seats(self, seats: int) -> int:
+        """How many of the first ``seats`` seats for running threads other open files hold."""
+        return self._count(_SEATS, _SEATS + seats)
+
     def try_turn(self, turn: int) -> bool:
         """Say that a turn in the queue of a named lock is waited for."""
         return self._try(_TURNS + turn)

@@ -17,6 +17,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from urllib.parse import quote
@@ -50,7 +51,17 @@ class Entry(NamedTuple):
 
 def log_path(folder: Path, step: str, visit: int, attempt: int) -> Path:
     """Where the log of an attempt is, or would be; ``folder`` is that of the thread."""
-    return folder / f"{quote(step, safe='[]')[:180]}.{visit}.{attempt}.log"
+    return folder / log_name(step, visit, attempt)
+
+
+def log_name(step: str, visit: int, attempt: int) -> str:
+    """How the log of an attempt is named."""
+    return f"{_quoted(step)}.{visit}.{attempt}.log"
+
+
+@lru_cache(maxsize=1000)
+def _quoted(step: str) -> str:
+    return quote(step, safe="[]")[:180]
 
 
 class AttemptLog:

@@ -57,6 +57,15 @@ def still_drives(status: str, owner: Mapping[str, Any], files: Iterable[str | Pa
     return status == "running" and owner["pid"] != os.getpid() and drives(owner, files)
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a process was stopped (SIGSTOP, Ctrl-Z), and does nothing until it goes on."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in (b"T", b"t")
+    except OSError:
+        return False
+
+
 def user_name() -> str:
     """Who runs this process, as the operating system knows them."""
     import pwd

@@ -346,38 +346,6 @@ SELECT seat, thread, step, pid, held_at FROM lock_turns
 LEFT JOIN threads ON threads.id = thread_id
 WHERE lock_id = ? AND seat IS NOT NULL ORDER BY seat"""
 
-# History. Ids first, since the rows are read a part at a time.
-ATTEMPT_IDS = """
-SELECT id FROM attempts WHERE thread_id = :id ORDER BY attempts.id DESC LIMIT :last"""
-ATTEMPTS = """
-SELECT id, superstep, key, step, visit, attempt, epoch, status, started_at, finished_at, seconds,
-       error, due_at, max_attempts FROM attempts WHERE id IN ({}) ORDER BY id"""
-EFFECTS_AT = """
-SELECT place, attempt, name, key, status, times, begun_at, finished_at FROM effects
-WHERE thread_id = ? AND place IN ({}) ORDER BY begun_at"""
-HAS_EFFECTS = "SELECT EXISTS (SELECT 1 FROM effects WHERE thread_id = ?)"
-STORED = """
-SELECT checkpoint_ns, checkpoint_id, metadata FROM checkpoints
-JOIN (SELECT rowid AS found FROM checkpoints WHERE thread_id = :thread
-      ORDER BY rowid DESC LIMIT :last) ON checkpoints.rowid = found
-ORDER BY found DESC"""
-CLAIMS = """
-SELECT epoch, superstep, at, host, pid, left_at, left_superstep, status, reason, wake_at, error
-FROM claims WHERE thread_id = :id ORDER BY epoch DESC LIMIT :last"""
-HISTORY_QUESTIONS = """
-SELECT superstep, asked_at, question, step, prompt, expires_at, status, answer, answered_at,
-       answered_by
-FROM questions WHERE thread_id = :id ORDER BY id DESC"""
-SLEEPS = """
-SELECT key, number, since, wake_at, slept FROM sleeps WHERE thread_id = :id
-ORDER BY since DESC LIMIT :last"""
-INTERVENTIONS = """
-SELECT superstep, at, user, verb, step, reason, details FROM interventions
-WHERE thread_id = :id ORDER BY id DESC LIMIT :last"""
-
-BEGUN = """
-SELECT step, visit, attempt, started_at, status FROM attempts WHERE thread_id = ? ORDER BY id"""
-
 FINISHED_BRANCHES = """
 SELECT step, key FROM attempts
 WHERE thread_id = ? AND superstep > ? AND status IN ('succeeded', 'skipped')"""
@@ -429,7 +397,7 @@ RUN_WRITES = (
 
 # Threads that a table or an index has lost.
 NEWEST = "SELECT (SELECT max(id) FROM threads), (SELECT max(thread_id) FROM origins)"
-ORIGINS_SINCE = "SELECT count(*) FROM origins WHERE thread_id >= ?"
+ORIGINS_BETWEEN = "SELECT count(*) FROM origins WHERE thread_id >= ? AND thread_id < ?"
 COUNT_THREADS = "SELECT count(*) FROM threads INDEXED BY sqlite_autoindex_threads_1"
 
 # Looking at all of a store.

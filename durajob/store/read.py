@@ -5,26 +5,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from heapq import merge
+from itertools import islice
+from operator import itemgetter
+from typing import Any
 
 from durajob import clock
 from durajob.errors import AmbiguousThread, StoreDamaged, ThreadNotFound
 from durajob.model import Asked, Owner, Thread, ThreadStatus
 from durajob.store import queries, seals
 from durajob.store.asked import asked_of, is_due
+from durajob.store.begun import Begun, BegunBook
 from durajob.store.look import Look
 from durajob.store.records import asked_in, lock_waits_of, state_of, steps_of, thread_of
 from durajob.store.resumable import check_all, check_newest, check_resumable
-
-
-class Begun(NamedTuple):
-    """An attempt that has begun, as far as its log is concerned."""
-
-    step: str
-    visit: int
-    attempt: int
-    at: int
-    running: bool
 
 
 class Reader(Look):
@@ -124,47 +118,62 @@ class Reader(Look):
     ) -> Iterator[Thread]:
         """Threads, newest first; those with any of ``statuses``, if some are given.
 
+        They are read a page at a time, each page at one instant: however many there are, little
+        is held in memory, and no transaction is open while the caller looks at them.
         ``interrupted`` is derived, so it and ``running`` are told apart row by row.
         """
-        where: list[str] = []
-        values: list[str | int] = []
-        if statuses:
-            stored = {_stored(status) for status in statuses}
-            where.append(f"status IN ({', '.join('?' * len(stored))})")
-            values.extend(sorted(stored))
+        conditions, values = [], list[str | int]()
         if workflow is not None:
-            where.append("workflow = ?")
+            conditions.append("workflow = ?")
             values.append(workflow)
         if since is not None:
-            where.append("created_at >= ?")
+            conditions.append("created_at >= ?")
             values.append(since)
-        condition = f"WHERE {' AND '.join(where)}" if where else ""
-        order = f"{queries.THREADS} {condition} ORDER BY threads.id DESC"
-        if limit is not None and not _needs_liveness(statuses):
-            order += f" LIMIT {limit}"
-        found: list[tuple[int, Thread]] = []
-        oldest, seen = 0, 0
+        # One query a status, each in the order of its index.
+        stored = sorted({_stored(status) for status in statuses})
+        asked = [([*conditions, "status = ?"], [*values, each]) for each in stored]
+        queries_of = [
+            (f"{queries.THREADS} WHERE {' AND '.join([*where, _A_PAGE])}", wanted)
+            for where, wanted in asked or [(conditions, values)]
+        ]
+        before, most = _NEWER_THAN_ALL, _PAGE
+        while limit is None or limit > 0:
+            if limit is not None and not _needs_liveness(statuses):
+                most = min(limit, _PAGE)
+            page = self._page(queries_of, before, most, whole=not statuses and not values)
+            for number, thread in page:
+                found = self._as_it_is(number, thread)
+                if found is not None and (not statuses or found.status in statuses):
+                    yield found
+                    if limit is not None:
+                        limit -= 1
+                        if limit == 0:
+                            return
+            if len(page) < most:
+                return
+            before = page[-1][0]
+
+    def _page(
+        self, asked: Sequence[tuple[str, list[Any]]], before: int, most: int, *, whole: bool
+    ) -> list[tuple[int, Thread]]:
+        """At most so many threads older than a row, newest first; ``whole``: of all threads."""
         with self.snapshot():
-            for row in self.rows(order, values):
-                if limit is not None and len(found) >= limit:
-                    break
-                oldest, seen = row[0], seen + 1
-                thread = thread_of(self, row)
-                if not statuses or thread.status in statuses:
-                    found.append((row[0], thread))
+            rows = [self.rows(query, (*values, before, most)) for query, values in asked]
+            newest = islice(merge(*rows, key=itemgetter(0), reverse=True), most)
+            page = [(row[0], thread_of(self, row)) for row in newest]
             with self.reading_of(None):
-                check_newest(self.rows)
-                if not where:
-                    check_all(seen, oldest if seen == limit else 0, self.rows)
-        for number, thread in found:
-            if thread.status is ThreadStatus.INTERRUPTED and not self.was_left(
-                number, thread.epoch
-            ):
-                again = self.find(thread.thread)
-                if again is None or (statuses and again.status not in statuses):
-                    continue
-                thread = again
-            yield thread
+                if before == _NEWER_THAN_ALL:
+                    check_newest(self.rows)
+                if whole:
+                    oldest = page[-1][0] if len(page) == most else 0
+                    check_all(len(page), oldest, before, self.rows)
+        return page
+
+    def _as_it_is(self, row: int, thread: Thread) -> Thread | None:
+        """A thread that was taken for interrupted may have been left by its owner just then."""
+        if thread.status is not ThreadStatus.INTERRUPTED or self.was_left(row, thread.epoch):
+            return thread
+        return self.find(thread.thread)
 
     def left_behind(self, *, workflow: str | None, admitted_before: int) -> Iterator[Thread]:
         """Threads that nobody goes on with, oldest first: the interrupted, the pending that were
@@ -222,13 +231,15 @@ class Reader(Look):
         """Names of the workflows that have threads."""
         return [row[0] for row in self.rows("SELECT DISTINCT workflow FROM threads", ())]
 
-    def begun(self, thread: str) -> tuple[int, list[Begun]]:
+    def begun(self, thread: str) -> tuple[int, Sequence[Begun]]:
         """The thread's row, and every attempt of it in the order of beginning."""
-        row = self.one(queries.THREAD, (thread,))[0]
-        return row, [
-            Begun(step, visit, attempt, at, status == "running")
-            for step, visit, attempt, at, status in self.rows(queries.BEGUN, (row,))
-        ]
+        row = self.number(thread)
+        return row, BegunBook(row).look(self)
+
+    def number(self, thread: str) -> int:
+        """The thread's row."""
+        row: int = self.one(queries.THREAD, (thread,))[0]
+        return row
 
     def _is_due(self, row: Mapping[str, Any]) -> bool:
         waiting = json.loads(row["waiting"] or "[]")
@@ -253,6 +264,11 @@ _JSON_OBJECTS: Mapping[str, set[str]] = {
     "shape": {"steps"},
     "environment": {"cwd", "path", "executable", "prefix"},
 }
+
+
+_PAGE = 1000  # threads that are read at once
+_A_PAGE = "threads.id < ? ORDER BY threads.id DESC LIMIT ?"
+_NEWER_THAN_ALL = 1 << 62
 
 
 def _stored(status: ThreadStatus) -> str:

@@ -81,9 +81,9 @@ def check_newest(rows: Rows) -> None:
         raise seals.Altered("threads are gone")
 
 
-def check_all(seen: int, oldest: int, rows: Rows) -> None:
-    """Refuse a store in which threads are gone between the ``oldest`` row and the newest."""
-    if seen != _first(rows, queries.ORIGINS_SINCE, (oldest,))[0]:
+def check_all(seen: int, oldest: int, before: int, rows: Rows) -> None:
+    """Refuse a store in which threads are gone from the ``oldest`` row on, up to another."""
+    if seen != _first(rows, queries.ORIGINS_BETWEEN, (oldest, before))[0]:
         raise seals.Altered("threads are gone")
 
 

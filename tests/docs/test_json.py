@@ -87,6 +87,12 @@ def test_real_output_fits_its_schema(forked: Forked) -> None:
         (0, "logs", "b"),
         (66, "logs", "b", "x"),
         (2, "list", "--limit", "0"),
+        (2, "list", "--json-lines"),
+        (0, "why", "a"),
+        (0, "why", "b"),
+        (0, "why", "c"),
+        (0, "why", "d"),
+        (66, "why", "x"),
         (0, "history", "b"),
         (0, "history", "c"),
         (0, "history", "d", "--tail", "3"),
@@ -105,6 +111,15 @@ def test_real_output_fits_its_schema(forked: Forked) -> None:
         (0, "status", "d"),
     ):
         check(forked.run(*args, "--json", check=status))
+    for name, ref, *args in (
+        ("list", "thread.json", "--limit", "3"),
+        ("history", "history.json#/$defs/entry", "d"),
+        ("logs", "logs.json#/$defs/line", "b"),
+    ):
+        lines = forked.run(name, *args, "--json-lines", check=0).stdout.splitlines()
+        assert lines
+        for line in lines:
+            Draft202012Validator({"$ref": ref}, registry=REGISTRY).validate(json.loads(line))
 
 
 def test_a_thread_that_waits_or_runs_fits_the_schema(forked: Forked) -> None:
@@ -156,6 +171,8 @@ def test_a_thread_that_waits_for_a_lock_or_a_time_fits_the_schema(forked: Forked
         done = wait_for(partial(shown, field, *threads))
         assert done is not None
         check(done)
+    for thread in ("a", "b", "c", "sleeps"):
+        check(forked.run("why", thread, "--json", check=0))
     for run in runs:
         run.kill()
 

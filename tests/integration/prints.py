@@ -8,7 +8,9 @@ import subprocess
 import sys
 from typing import Any, TypedDict
 
-from durajob import Workflow
+from langgraph.graph import START, StateGraph
+
+from durajob import Workflow, approval
 from tests.integration.graphs import note, wait_for_file
 
 log = logging.getLogger("shop.mail")
@@ -86,3 +88,28 @@ def hold(state: State) -> None:
     note("hold")
     wait_for_file("go")
     print("let go")  # noqa: T201
+
+
+asked = Workflow("asked", State)
+
+
+@asked.step
+def ask(state: State) -> None:
+    """Say so, wait, and ask: what was printed before is printed again."""
+    print("asking")  # noqa: T201
+    note("ask")
+    wait_for_file("go")
+    print(approval("on?"))  # noqa: T201
+
+
+def nested() -> StateGraph[State]:
+    """A graph in a graph, which prints."""
+    inner = StateGraph(State)
+    inner.add_node("deep", lambda state: print("deep"))  # noqa: T201
+    inner.add_edge(START, "deep")
+    graph = StateGraph(State)
+    graph.add_node("outer", inner.compile())
+    graph.add_node("outermost", lambda state: print("no"))  # noqa: T201
+    graph.add_edge(START, "outer")
+    graph.add_edge("outer", "outermost")
+    return graph

@@ -108,6 +108,26 @@ def test_logs_are_followed_over_processes(forked: Forked, effects: Path) -> None
     ]
 
 
+def test_an_attempt_that_was_taken_back_is_followed(forked: Forked, effects: Path) -> None:
+    """A step that waits for an answer begins anew later, in the same log: no line is told twice."""
+    run = forked.begin("start", f"{PRINTS}:asked", "-t", "t")
+    run.until(effects.exists)
+    follower = forked.begin("logs", "t", "-f", "--json-lines", merged=True)
+    follower.until(lambda: "asking" in follower.stderr)
+    Path(f"{effects}.go").touch()
+    run.wait(check=3)
+    forked.run("answer", "t", "yes", "-q", check=0)
+    shown = [json.loads(line) for line in follower.wait(check=0).stdout.splitlines()]
+    assert ["asking", "asking", "yes"] == [line["line"] for line in shown]
+
+
+def test_a_step_stands_for_what_is_inside_it(forked: Forked, effects: Path) -> None:
+    """The logs of a subgraph are those of its steps."""
+    forked.run("start", f"{PRINTS}:nested", "-t", "t", "-q", check=0)
+    assert ["deep"] == said(forked, "t", "outer")
+    assert ["deep"] == said(forked, "t", "outer/deep")
+
+
 def test_tail_and_attempt_choose_lines(forked: Forked, effects: Path) -> None:
     """The last lines, those of one attempt; a step that has not begun is no step."""
     run = forked.begin("start", f"{PRINTS}:held", "-t", "t")

@@ -145,8 +145,33 @@ def thread_list() -> ThreadList:
 
 def overview() -> Overview:
     """Counts, and what needs a person."""
-    counts = {ThreadStatus.COMPLETED: 1204, ThreadStatus.FAILED: 1, ThreadStatus.RUNNING: 3}
-    return Overview(counts=counts, attention=[thread()], store=STORE)
+    counts = {
+        ThreadStatus.COMPLETED: 1204,
+        ThreadStatus.FAILED: 1,
+        ThreadStatus.INTERRUPTED: 1,
+        ThreadStatus.RUNNING: 3,
+        ThreadStatus.SLEEPING: 1,
+        ThreadStatus.WAITING: 1,
+    }
+    asks = approvals().threads[1]
+    died = thread("nightly-2", status=ThreadStatus.INTERRUPTED, error=None)
+    asleep = thread(
+        "remind-1", status=ThreadStatus.SLEEPING, error=None, wake_at=NOW + 7_200_000_000
+    )
+    done = thread("nightly-0", status=ThreadStatus.COMPLETED, error=None, next=(), finished_at=T0)
+    return Overview(
+        counts=counts,
+        attention=[asks, thread(), died],
+        commands={
+            asks.thread: f"durajob answer {asks.thread} VALUE",
+            "nightly-1": "durajob resume nightly-1",
+            "nightly-2": "durajob recover",
+        },
+        sleepers=[asleep],
+        ended=[done],
+        ended_count=41,
+        store=STORE,
+    )
 
 
 def workflows() -> Workflows:

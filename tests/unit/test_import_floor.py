@@ -73,6 +73,7 @@ def test_the_command_line_itself_loads_nothing_heavy(
         ("status", "--json"),
         ("list", "--json"),
         ("list",),
+        ("why", "t"),
         ("history", "t"),
         ("history", "t", "--json-lines"),
     ],
