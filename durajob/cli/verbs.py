@@ -110,6 +110,22 @@ VERBS: dict[str, Verb] = {
             "durajob prune --older-than 30d --status completed --yes",
         ),
     ),
+    "export": Verb(
+        "export",
+        "Write threads to a file, to keep or to move them.",
+        (
+            "durajob export nightly-2026-11-22 -o nightly.export",
+            "durajob export --all --no-logs -o threads.export",
+        ),
+    ),
+    "import": Verb(
+        "import_threads",
+        "Import threads that were exported, into this store.",
+        (
+            "durajob import threads.export",
+            "durajob --store other.db import threads.export --on-exists skip",
+        ),
+    ),
     "doctor": Verb(
         "doctor",
         "Check the store, the machine and the clock.",

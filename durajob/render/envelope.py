@@ -132,6 +132,23 @@ def _data(result: Result) -> Any:
 
     if isinstance(result, Pruned):
         return _pruned(result)
+    from durajob.transfers import Exports, Imports
+
+    if isinstance(result, Exports):
+        return {
+            "threads": list(result.threads),
+            "driven": list(result.driven),
+            "file": result.file,
+            "bytes": result.bytes,
+            "store": result.store,
+        }
+    if isinstance(result, Imports):
+        return {
+            "threads": list(result.threads),
+            "skipped": list(result.skipped),
+            "file": result.file,
+            "store": result.store,
+        }
     from durajob.logbook import Logs
 
     if isinstance(result, Logs):

@@ -168,8 +168,17 @@ class Pruner(Writer):
                     yield Thinned(each.row, each.thread, count, size)
 
     def sweep(self, folders: Iterable[tuple[Path, int]]) -> list[tuple[Path, int]]:
-        """Remove folders that belong to no thread; gives those that are gone."""
-        return [each for each in folders if not self.is_late and _remove(each[0])]
+        """Remove folders that belong to no thread; gives those that are gone.
+
+        Whoever imports a thread holds the lock of the row that it will have.
+        """
+        return [
+            each
+            for each in folders
+            if not self.is_late
+            and not self.locks.thread_is_held(int(each[0].name))
+            and _remove(each[0])
+        ]
 
     def give_back(self) -> int:
         """Give free pages back to the file system, as far as the file's format allows; gives

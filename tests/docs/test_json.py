@@ -63,8 +63,6 @@ def test_real_output_fits_its_schema(forked: Forked) -> None:
         (0, "workflows"),
         (0, "validate"),
         (0, "doctor"),
-        (0, "prune", "--dry-run"),
-        (2, "prune"),
         (0, "start", "durable", "-t", "a", "-i", "seconds:=0", "--slot", "2026-11-22T06:00+01:00"),
         (1, "start", "retry", "-t", "b", "-i", "failure_rate:=-1"),
         (73, "start", "durable", "-t", "a"),
@@ -109,6 +107,15 @@ def test_real_output_fits_its_schema(forked: Forked) -> None:
         (0, "recover", "--wait"),
         (2, "recover", "--jobs", "0"),
         (0, "status", "d"),
+        (0, "export", "--all", "-o", "x"),
+        (2, "export", "--all"),
+        (73, "import", "x"),
+        (0, "import", "x", "--on-exists", "skip"),
+        (66, "import", "y"),
+        (0, "prune", "--dry-run"),
+        (2, "prune"),
+        (0, "prune", "--yes", "--status", "failed"),
+        (0, "prune", "--yes"),
     ):
         check(forked.run(*args, "--json", check=status))
     for name, ref, *args in (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import clocks, controls, fails, kills, power
+from tests.faults import clocks, controls, fails, keeping, kills, power
 from tests.faults.sweep import Report
 
 pytestmark = pytest.mark.skipif(
@@ -28,6 +28,11 @@ def _is_clean(report: Report) -> None:
 def test_a_kill_at_any_call_repeats_and_loses_nothing() -> None:
     """kill -9 before, after or in the middle of a call, and again in the resumes."""
     _is_clean(kills.run(sample=1, seed=SEED))
+
+
+def test_a_prune_or_an_import_that_was_killed_is_ended_by_the_next() -> None:
+    """Until then each thread is there whole, or not at all, and what can run still does."""
+    _is_clean(keeping.run(sample=1, seed=SEED))
 
 
 def test_a_call_that_fails_ends_the_run_and_loses_nothing() -> None:
