@@ -77,8 +77,6 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
     row = _row(request.thread, writer)
     _take_lock(request, writer, row["id"], observer, drain)
     row = _row(request.thread, writer, checked=True)
-    compensating = row["outcome"] == "compensating"
-    unwinding = is_unwinding(row)
     if row["status"] in ("completed", "cancelled") or row["outcome"] == "compensated":
         return None
     if row["status"] == "waiting" and not row["due"] and row["cancel_epoch"] is None:
@@ -101,7 +99,11 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
             "finishing (max_resumes)",
             hint=f"mend the cause, then: durajob resume {request.thread} --reset-resumes",
         )
-    _take_seat(request, writer, observer, drain)
+    if not _take_seat(request, writer, observer, drain):
+        row = _row(request.thread, writer, checked=True)
+        check_fit(request, row, writer.path)
+    compensating = row["outcome"] == "compensating"
+    unwinding = is_unwinding(row)
     resumed = row["started_at"] is not None
     logs = log_folder(writer.path) / str(row["id"])
     crashed = owner is not None and _may_be_a_steps_doing(owner, logs, row["epoch"])
@@ -228,8 +230,9 @@ def _take_lock(request: Claim, writer: Writer, row: int, observer: Observer, dra
         drain.wait(_POLL)
 
 
-def _take_seat(request: Claim, writer: Writer, observer: Observer, drain: Drain) -> None:
-    """Wait until fewer than ``max_running`` threads of the store run."""
+def _take_seat(request: Claim, writer: Writer, observer: Observer, drain: Drain) -> bool:
+    """Wait until fewer than ``max_running`` threads of the store run. False when a person wants
+    the thread cancelled meanwhile: that waits for nobody."""
     limit, told = request.definition.max_running, False
     while limit is not None and writer.locks.try_seat(limit) is None:
         if not told:
@@ -241,6 +244,9 @@ def _take_seat(request: Claim, writer: Writer, observer: Observer, drain: Drain)
                 f"asked to stop ({drain.reason}) while thread {request.thread} waited its turn",
                 hint=f"durajob resume {request.thread}",
             )
+        if told and _row(request.thread, writer)["cancel_epoch"] is not None:
+            return False
+    return True
 
 
 def _check_compensations(request: Claim, row: Mapping[str, Any], store: Path) -> None:

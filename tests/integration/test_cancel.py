@@ -115,6 +115,23 @@ def test_what_has_nothing_to_undo_just_ends(forked: Forked, tmp_path: Path) -> N
         assert (None, None) == (done.thread["waiting_for"], done.thread["error"])
 
 
+def test_one_that_waits_its_turn_is_cancelled_without_it(
+    forked: Forked, effects: Path, tmp_path: Path
+) -> None:
+    """The process that would have started it ends it instead, while the store is still full."""
+    (tmp_path / "workflows.toml").write_text(
+        f'[defaults]\nmax_running = 1\n[workflows.job]\ngraph = "{GRAPHS}:held"\n'
+    )
+    first = forked.begin("start", "job", "-t", "one")
+    first.until(lambda: len(lines(effects)) == 1)
+    second = forked.begin("start", "job", "-t", "two")
+    second.until(lambda: "max_running" in second.stderr)
+    assert ("cancelled", None, []) == ended(forked.run("cancel", "two", "--json", check=0).thread)
+    second.wait(check=4)
+    Path(f"{effects}.go").touch()
+    first.wait(check=0)
+
+
 def test_what_has_ended_is_refused(forked: Forked, store: Path) -> None:
     """65 for one that completed, or was compensated; 66 for one that never was."""
     forked.run("start", f"{GRAPHS}:chain", "-t", "whole", check=0)
