@@ -17,11 +17,14 @@ these at the boundary where they are met, always ``raise … from`` their cause.
     │   ├── AnswerDiffers              answer_differs
     │   ├── QuestionExpired            question_expired
     │   ├── DefinitionChanged          definition_changed
+    │   ├── UpdateUnfit                update_unfit
+    │   ├── StepSettled                step_settled
     │   └── ThreadEnded                thread_ended
     ├── NotFound                  66   not_found
     │   ├── WorkflowNotFound           workflow_not_found
     │   ├── ThreadNotFound             thread_not_found
     │   ├── StepNotFound               step_not_found
+    │   ├── CheckpointGone             checkpoint_gone
     │   ├── QuestionNotFound           question_not_found
     │   ├── InputFileNotFound          input_file_not_found
     │   └── EnvironmentGone            environment_gone
@@ -129,6 +132,18 @@ class DefinitionChanged(InputError):
     code = "definition_changed"
 
 
+class UpdateUnfit(InputError):
+    """The step could not have returned these state updates."""
+
+    code = "update_unfit"
+
+
+class StepSettled(InputError):
+    """The step has finished, or was completed or skipped otherwise."""
+
+    code = "step_settled"
+
+
 class ThreadEnded(InputError):
     """The thread has ended for good."""
 
@@ -158,6 +173,12 @@ class StepNotFound(NotFound):
     """There is no such step."""
 
     code = "step_not_found"
+
+
+class CheckpointGone(NotFound):
+    """The checkpoint is no longer kept."""
+
+    code = "checkpoint_gone"
 
 
 class QuestionNotFound(NotFound):

@@ -144,7 +144,7 @@ class Asked(NamedTuple):
     schema: dict[str, Any] | None
     asked_at: int
     expires_at: int | None
-    status: str  # open, answered, expired, closed (its thread has ended without it)
+    status: str  # open, answered, expired, closed (its step will ask no more)
     answer: Any
     answered_at: int | None
     answered_by: str | None
@@ -215,6 +215,35 @@ class ThreadResult(Result):
     thread: Thread
     abandoned: bool = False
     afterwards: Callable[[Callable[[str], None]], None] | None = None
+
+
+class PlannedStep(NamedTuple):
+    """A step that a resume would run."""
+
+    step: str
+    visit: int | None  # None where it has not begun
+    status: AttemptStatus | None  # of its last attempt; None where it has not begun
+    attempts: int
+
+
+class ReusedStep(NamedTuple):
+    """A step that has finished, and that a resume would not run."""
+
+    step: str
+    visit: int
+    source: str  # ledger, or checkpoint
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan(Result):
+    """What a resume would do."""
+
+    thread: Thread
+    verdict: str  # runs, compensates, waits, sleeps, refused, or nothing
+    again: Sequence[PlannedStep]
+    reused: Sequence[ReusedStep]
+    compensations: Sequence[str] = ()  # that are due, in their order
+    refused: Sequence[ErrorInfo] = ()  # all that stands in its way
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,3 +22,10 @@ Timeout = Annotated[
 Detach = Annotated[
     bool, typer.Option("-d", "--detach", help="Let it run in the background, and return.")
 ]
+Reason = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why; kept with who and when.")
+]
+Updates = Annotated[
+    list[str] | None,
+    typer.Option("-i", "--input", metavar="KEY=TEXT|KEY:=JSON", help="One state update."),
+]

@@ -29,6 +29,9 @@ def command(
         bool,
         typer.Option("--accept-change", help="Go on although the workflow's shape has changed."),
     ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what it would do, and change nothing.")
+    ] = False,
     if_epoch: Annotated[
         str | None,
         typer.Option(metavar="N", help="Leave it alone if it was claimed since this epoch."),
@@ -38,11 +41,24 @@ def command(
     quiet: Quiet = False,
 ) -> int:
     """Go on with a thread at the step that had not finished."""
+    session: Session = ctx.obj.begin("resume", json=json, quiet=quiet)
+    settings = session.settings()
+    if plan:
+        from durajob.commands.plan import plan as planned
+
+        return session.printer().result(
+            planned(
+                thread,
+                settings=settings,
+                take_over=take_over,
+                here=here,
+                reset_resumes=reset_resumes,
+                accept_change=accept_change,
+            )
+        )
     from durajob.cli.driving import drive
     from durajob.commands.resume import resume
 
-    session: Session = ctx.obj.begin("resume", json=json, quiet=quiet)
-    settings = session.settings()
     return drive(
         session,
         lambda observer: resume(

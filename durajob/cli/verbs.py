@@ -38,6 +38,27 @@ VERBS: dict[str, Verb] = {
         "End a thread for good, and undo what its steps have done.",
         ("durajob cancel order-17", 'durajob cancel order-17 --reason "ordered twice"'),
     ),
+    "complete": Verb(
+        "complete",
+        "Say that a step was done by hand, with what it found out.",
+        (
+            "durajob complete nightly-2026-11-22 load -i rows:=1200 --reason 'loaded by hand'",
+            "durajob complete photos 'resize[3]' --reason 'cropped it myself'",
+        ),
+    ),
+    "skip": Verb(
+        "skip",
+        "Go on without a step.",
+        ("durajob skip nightly-2026-11-22 report --reason 'nobody reads it on Sundays'",),
+    ),
+    "fork": Verb(
+        "fork",
+        "Make a new thread from the checkpoint before a step.",
+        (
+            "durajob fork nightly-2026-11-22 --from load -i limit:=500",
+            "durajob fork poll-7 --from poll --visit 3 -t poll-7b",
+        ),
+    ),
     "status": Verb(
         "status",
         "Show one thread whole, or how many there are of each status.",

@@ -180,7 +180,7 @@ def _record(settings: Settings, thread: str, row: int, meant: Asked, given: Any)
 
     writer = Writer(settings.store.path, create=False)
     try:
-        recorded = writer.answer(row, meant.id, json.dumps(given), by=user_name())
+        recorded = writer.answer(row, meant.id, json.dumps(given), step=meant.step, by=user_name())
     finally:
         writer.close()
     if recorded:
@@ -193,9 +193,11 @@ def _record(settings: Settings, thread: str, row: int, meant: Asked, given: Any)
 def _compare(thread: str, meant: Asked, given: Any) -> None:
     """The same answer once more is fine; another one comes too late."""
     if meant.status == "closed":
+        why = f"thread {thread} has ended, or is compensated"
+        if meant.answered_by is not None:
+            why = f"its step was settled by hand, by {meant.answered_by}"
         raise QuestionNotFound(
-            f"the question {meant.id} of step {meant.step} is asked no more: thread {thread} has "
-            "ended, or is compensated",
+            f"the question {meant.id} of step {meant.step} is asked no more: {why}",
             hint=f"durajob status {thread}",
         )
     if meant.status != "answered":

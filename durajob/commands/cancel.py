@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from durajob import clock
 from durajob.commands import running
-from durajob.commands.ids import check_thread_id
+from durajob.commands.ids import check_reason, check_thread_id
 from durajob.commands.running import Options
 from durajob.config.settings import Settings
 from durajob.durations import format_duration, parse_duration
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 GRACE = 10.0
 """Seconds that a step in flight has to finish, unless ``--grace`` says otherwise."""
-_LONGEST_REASON = 2_000
 _POLL = 0.05  # seconds between two looks at the owner
 
 
@@ -56,11 +55,7 @@ def cancel(
     """
     check_thread_id(thread)
     seconds = _check_grace(grace)
-    if reason is not None and len(reason) > _LONGEST_REASON:
-        raise UsageError(
-            f"--reason has {len(reason):,} characters",
-            hint=f"at most {_LONGEST_REASON:,}; keep the rest elsewhere",
-        )
+    check_reason(reason)
     try:
         with Reader(settings.store.path) as reader:
             name = reader.resolve(thread)

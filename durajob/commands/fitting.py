@@ -19,7 +19,7 @@ from durajob.errors import DurajobError
 
 _SECONDS = 60.0
 _KEPT = (
-    *("id", "thread", "status", "started_at", "outcome", "cancel_epoch"),
+    *("id", "thread", "status", "started_at", "checkpoint_id", "outcome", "cancel_epoch"),
     *("definition", "fingerprint", "shape", "next"),
 )
 
@@ -29,10 +29,16 @@ class Misfit(NamedTuple):
 
     message: str
     hint: str | None
+    code: str
 
 
-def misfits(rows: Sequence[Mapping[str, Any]], settings: Settings) -> list[Misfit]:
-    """What keeps each of the threads from being resumed; nothing for those that fit."""
+def misfits(
+    rows: Sequence[Mapping[str, Any]], settings: Settings, *, accept_change: bool = False
+) -> list[Misfit]:
+    """What keeps each of the threads from being resumed; nothing for those that fit.
+
+    ``accept_change``: a person says that another shape will do.
+    """
     groups: dict[tuple[str, str | None, str | None], dict[str, list[Mapping[str, Any]]]] = {}
     for row in rows:
         kept = json.loads(row["environment"])
@@ -41,7 +47,8 @@ def misfits(rows: Sequence[Mapping[str, Any]], settings: Settings) -> list[Misfi
         groups.setdefault(where, {}).setdefault(alike, []).append(row)
     found = []
     for where, kinds in groups.items():
-        answers = _ask(where, [each[0] for each in kinds.values()], settings)
+        first = [each[0] for each in kinds.values()]
+        answers = _ask(where, first, settings, accept_change)
         for answer, same in zip(answers, kinds.values(), strict=True):
             if answer is not None:
                 found.append(_told(answer, same))
@@ -56,17 +63,20 @@ def _told(answer: Misfit, rows: Sequence[Mapping[str, Any]]) -> Misfit:
 
 
 def _ask(
-    where: tuple[str, str | None, str | None], rows: Sequence[Mapping[str, Any]], settings: Settings
+    where: tuple[str, str | None, str | None],
+    rows: Sequence[Mapping[str, Any]],
+    settings: Settings,
+    accept_change: bool,
 ) -> Sequence[Misfit | None]:
     executable, cwd, path = where
-    here = "durajob resume {} --here takes this folder, PATH and Python instead"
     if not os.access(executable, os.X_OK):
-        return [Misfit(f"{executable} is gone", here.format(row["thread"])) for row in rows]
+        return [_gone(executable, row["thread"]) for row in rows]
     if cwd is not None and not os.path.isdir(cwd):
-        return [Misfit(f"the folder {cwd} is gone", here.format(row["thread"])) for row in rows]
+        return [_gone(f"the folder {cwd}", row["thread"]) for row in rows]
     question = {
         "file": None if settings.file is None else str(settings.file),
         "store": [str(settings.store.path), settings.store.url],
+        "accept_change": accept_change,
         "rows": [{name: row[name] for name in _KEPT} for row in rows],
     }
     try:
@@ -84,11 +94,16 @@ def _ask(
         answers = [None if each is None else Misfit(*each) for each in json.loads(done.stdout)]
     except subprocess.TimeoutExpired:
         text = f"its workflow takes longer than {_SECONDS:.0f}s to load"
-        return [Misfit(text, "durajob validate") for _ in rows]
+        return [Misfit(text, "durajob validate", "bad_target") for _ in rows]
     except (OSError, ValueError, TypeError) as error:
         text = f"its workflow could not be looked at with {executable}: {error}"
-        return [Misfit(" ".join(text.split()), "durajob validate") for _ in rows]
+        return [Misfit(" ".join(text.split()), "durajob validate", "bad_target") for _ in rows]
     return answers
+
+
+def _gone(what: str, thread: str) -> Misfit:
+    hint = f"durajob resume {thread} --here takes this folder, PATH and Python instead"
+    return Misfit(f"{what} is gone", hint, "environment_gone")
 
 
 def _main() -> None:
@@ -99,22 +114,24 @@ def _main() -> None:
     path, url = question["store"]
     file = None if question["file"] is None else Path(question["file"])
     settings = Settings(file=file, store=StoreLocation(path=Path(path), url=url))
-    answers = list(_answers(question["rows"], settings))
+    answers = list(_answers(question["rows"], settings, question["accept_change"]))
     os.write(out, json.dumps(answers).encode())
     os._exit(0)  # whatever threads that code has begun
 
 
-def _answers(rows: Sequence[Mapping[str, Any]], settings: Settings) -> Iterator[Any]:
+def _answers(
+    rows: Sequence[Mapping[str, Any]], settings: Settings, accept_change: bool
+) -> Iterator[Any]:
     for row in rows:
         try:
-            _fit(row, settings)
+            _fit(row, settings, accept_change)
         except DurajobError as error:
-            yield error.message, error.hint
+            yield error.message, error.hint, error.code
         else:
             yield None
 
 
-def _fit(row: Mapping[str, Any], settings: Settings) -> None:
+def _fit(row: Mapping[str, Any], settings: Settings, accept_change: bool) -> None:
     from durajob.commands.running import definition_file, definition_of
     from durajob.engine.claim import Claim, check_fit
     from durajob.engine.graph import describe
@@ -128,6 +145,7 @@ def _fit(row: Mapping[str, Any], settings: Settings) -> None:
         loaded=loaded,
         shape=describe(loaded.builder, loaded.policies),
         file=definition_file(definition, settings),
+        accept_change=accept_change,
     )
     check_fit(request, row, settings.store.path)
 

@@ -1,10 +1,12 @@
-"""Thread ids as they are typed, and as commands are told that take them."""
+"""What many commands take and tell: thread ids, reasons, and the command that comes next."""
 
 from __future__ import annotations
 
 from durajob import clock
-from durajob.errors import CrashLoop, InvalidThreadId
+from durajob.errors import CrashLoop, InvalidThreadId, UsageError
 from durajob.model import THREAD_ID_RULE, Thread, ThreadStatus, is_thread_id
+
+_LONGEST_REASON = 2_000
 
 
 def check_thread_id(text: str) -> None:
@@ -12,6 +14,17 @@ def check_thread_id(text: str) -> None:
     if not is_thread_id(text):
         shown = text[:60] + ("…" if len(text) > 60 else "")
         raise InvalidThreadId(f"the thread id {shown!r} is not allowed", hint=THREAD_ID_RULE)
+
+
+def check_reason(text: str | None) -> None:
+    """Refuse a reason that is too long, or says nothing."""
+    if text is not None and not text.strip():
+        raise UsageError("--reason is empty", hint="say in a few words why; it is kept")
+    if text is not None and len(text) > _LONGEST_REASON:
+        raise UsageError(
+            f"--reason has {len(text):,} characters",
+            hint=f"at most {_LONGEST_REASON:,}; keep the rest elsewhere",
+        )
 
 
 def resume_command(thread: Thread) -> str:

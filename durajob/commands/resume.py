@@ -49,6 +49,12 @@ def resume(
     assert row is not None, "it was just resolved"
     if running.has_ended(row):
         return running.shown(name, settings, notes=("nothing to do",))
+    insisted = {
+        "--take-over": take_over,
+        "--here": here,
+        "--reset-resumes": reset_resumes,
+        "--accept-change": accept_change,
+    }
     options = Options(
         on_busy=on_busy or "fail",
         timeout=seconds,
@@ -56,6 +62,7 @@ def resume(
         here=here,
         reset_resumes=reset_resumes,
         accept_change=accept_change,
+        said=tuple(option for option, is_said in insisted.items() if is_said),
         epoch=epoch,
     )
     if detach:

@@ -38,6 +38,7 @@ class Options:
     here: bool = False
     reset_resumes: bool = False
     accept_change: bool = False
+    said: tuple[str, ...] = ()  # which of these a person has typed
     epoch: int | None = None  # leave the thread alone if somebody has claimed it since
 
 
@@ -164,6 +165,7 @@ def run(
             reset_resumes=options.reset_resumes,
             accept_change=options.accept_change,
             epoch=options.epoch,
+            said=options.said,
         )
         try:
             job = claim(request, writer, observer=observer, drain=drain)
@@ -305,6 +307,21 @@ def _wait_or_leave(
     row: Mapping[str, Any], settings: Settings, options: Options
 ) -> ThreadResult | None:
     """Find out cheaply that another process owns the thread, before anything is imported."""
+    busy = busy_with(row, settings)
+    if busy is None:
+        return None
+    if options.take_over:
+        end_owner_of(row, settings)
+        return None
+    if options.on_busy == "wait":
+        return None
+    if options.on_busy == "skip":
+        return left_alone(row["thread"], settings)
+    raise busy
+
+
+def busy_with(row: Mapping[str, Any], settings: Settings) -> Busy | None:
+    """The refusal of a thread that another process owns; None when nobody does."""
     from durajob.store.files import held_files
     from durajob.store.holders import held_by
     from durajob.store.processes import is_alive, still_drives
@@ -317,14 +334,7 @@ def _wait_or_leave(
         return None
     if not alive and owner is not None and not is_alive(owner) and _is_let_go(row["id"], settings):
         return None
-    if options.take_over:
-        end_owner_of(row, settings)
-        return None
-    if options.on_busy == "wait":
-        return None
-    if options.on_busy == "skip":
-        return left_alone(row["thread"], settings)
-    raise held_by(row["thread"], path, row["id"], owner)
+    return held_by(row["thread"], path, row["id"], owner)
 
 
 def end_owner_of(row: Mapping[str, Any], settings: Settings) -> None:

@@ -62,6 +62,7 @@ class Claim:
     reset_resumes: bool = False
     accept_change: bool = False  # a person says that the changed definition fits
     epoch: int | None = None  # claim it only if nobody has since this epoch
+    said: tuple[str, ...] = ()  # what a person insisted on
 
 
 def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -> Job | None:
@@ -74,9 +75,9 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
         TooManyResumes: when it fails each time it is resumed.
         StopAsked: when a signal came first.
     """
-    row = _row(request.thread, writer)
+    row = row_of(request.thread, writer)
     _take_lock(request, writer, row["id"], observer, drain)
-    row = _row(request.thread, writer, checked=True)
+    row = row_of(request.thread, writer, checked=True)
     if row["status"] in ("completed", "cancelled") or row["outcome"] == "compensated":
         return None
     if row["status"] == "waiting" and not row["due"] and row["cancel_epoch"] is None:
@@ -84,12 +85,7 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
     if request.epoch not in (None, row["epoch"]):
         return None
     owner = json.loads(row["owner"]) if row["owner"] else None
-    if owner is not None and still_drives(row["status"], owner, held_files(writer.path)):
-        raise Busy(
-            f"thread {request.thread} has lost its lock file, and process {owner['pid']} "
-            "still drives it",
-            hint=f"wait for its end, or: durajob resume {request.thread} --take-over",
-        )
+    refuse_second_owner(request.thread, row, owner, writer.path)
     check_fit(request, row, writer.path)
     if not request.reset_resumes and _fails_again(request, row, writer):
         return None
@@ -100,13 +96,13 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
             hint=f"mend the cause, then: durajob resume {request.thread} --reset-resumes",
         )
     if not _take_seat(request, writer, observer, drain):
-        row = _row(request.thread, writer, checked=True)
+        row = row_of(request.thread, writer, checked=True)
         check_fit(request, row, writer.path)
     compensating = row["outcome"] == "compensating"
     unwinding = is_unwinding(row)
-    resumed = row["started_at"] is not None
+    resumed = row["started_at"] is not None or row["checkpoint_id"] is not None  # forked
     logs = log_folder(writer.path) / str(row["id"])
-    crashed = owner is not None and _may_be_a_steps_doing(owner, logs, row["epoch"])
+    crashed = owner is not None and is_a_steps_doing(owner, logs, row["epoch"])
     columns = definition_columns(request.definition, request.shape, request.file)
     announcer = Announcer.of(
         request.definition.notify,
@@ -120,6 +116,7 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
         crashed=crashed,
         announcer=announcer,
         interrupted=row["status"] == "running",
+        said=request.said,
     )
     if door is None:
         return None
@@ -152,6 +149,21 @@ def claim(request: Claim, writer: Writer, *, observer: Observer, drain: Drain) -
     )
 
 
+def refuse_second_owner(
+    thread: str, row: Mapping[str, Any], owner: Mapping[str, Any] | None, store: Path
+) -> None:
+    """Refuse a thread whose lock could be had only because its lock file was removed.
+
+    Raises:
+        Busy: naming the process that still drives it.
+    """
+    if owner is not None and still_drives(row["status"], owner, held_files(store)):
+        raise Busy(
+            f"thread {thread} has lost its lock file, and process {owner['pid']} still drives it",
+            hint=f"wait for its end, or: durajob resume {thread} --take-over",
+        )
+
+
 def is_unwinding(row: Mapping[str, Any]) -> bool:
     """Whether the thread's graph runs no more, and only what it has done is to be undone."""
     return row["outcome"] == "compensating" or row["cancel_epoch"] is not None
@@ -174,7 +186,7 @@ def pending_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name, _ in json.loads(text)))
 
 
-def _may_be_a_steps_doing(owner: Mapping[str, Any], logs: Path, epoch: int) -> bool:
+def is_a_steps_doing(owner: Mapping[str, Any], logs: Path, epoch: int) -> bool:
     """Whether a step may have killed the last owner: not if the machine was started anew, if
     the store is a copy or came from another one, or if the owner left word of its end."""
     if owner["host"] != os.uname().nodename or owner["boot"] != boot_id() or is_alive(owner):
@@ -197,7 +209,8 @@ def _fails_again(request: Claim, row: Mapping[str, Any], writer: Writer) -> bool
     return crashes is not None and is_loop(crashes, most)
 
 
-def _row(thread: str, writer: Writer, *, checked: bool = False) -> Mapping[str, Any]:
+def row_of(thread: str, writer: Writer, *, checked: bool = False) -> Mapping[str, Any]:
+    """The thread's row as it is now; ``checked``: and all that a resume goes on from."""
     with Reader(writer.path, known_before=True) as reader:
         row = reader.row(thread, checked=checked)
     if row is None:
@@ -244,7 +257,7 @@ def _take_seat(request: Claim, writer: Writer, observer: Observer, drain: Drain)
                 f"asked to stop ({drain.reason}) while thread {request.thread} waited its turn",
                 hint=f"durajob resume {request.thread}",
             )
-        if told and _row(request.thread, writer)["cancel_epoch"] is not None:
+        if told and row_of(request.thread, writer)["cancel_epoch"] is not None:
             return False
     return True
 
@@ -273,7 +286,17 @@ def _check_shape(request: Claim, row: Mapping[str, Any]) -> None:
             f"which workflow {request.definition.name} no longer has",
             hint="give the workflow that step again, or start a new thread",
         )
-    if row["fingerprint"] == request.shape.fingerprint or row["started_at"] is None:
+    if row["started_at"] is not None or row["checkpoint_id"] is not None:
+        refuse_change(request, row)
+
+
+def refuse_change(request: Claim, row: Mapping[str, Any]) -> None:
+    """Refuse a definition of another shape than the thread has begun with.
+
+    Raises:
+        DefinitionChanged: with what has changed, and the way out.
+    """
+    if row["fingerprint"] == request.shape.fingerprint:
         return
     if request.accept_change or request.definition.on_change == "accept":
         return

@@ -405,6 +405,9 @@ class _Subgraph(Runnable[Any, Any]):
         assert config is not None
         place = place_of(self._name, config)
         run = self._run
+        if run.ledger.has(place.key):  # settled by hand
+            run.progress.in_ledger.add(config["configurable"]["__pregel_task_id"])
+            return run.serde.loads_typed(run.ledger.recall(place.key))
         pool = Pool(self._width, run.drain, run.is_finished, run.progress.is_needed)
         token = around.set(Around(key=place.key, step=place.step, superstep=place.superstep))
         inner: RunnableConfig = {

@@ -228,10 +228,27 @@ def refuse_steps_that_are_gone(
         inner = None if spec is None else inner_builder(spec.runnable)
     if inner is None:
         return  # a graph that a function calls, which is part of that step
+    _refuse_gone(inner, path, checkpoint)
+
+
+def refuse_pending_that_is_gone(
+    builder: StateGraph[Any, Any, Any, Any], checkpoint: Mapping[str, Any]
+) -> None:
+    """Refuse a checkpoint after which the graph itself no longer has what comes next.
+
+    Raises:
+        DefinitionChanged: which names the steps.
+    """
+    _refuse_gone(builder, (), checkpoint)
+
+
+def _refuse_gone(
+    builder: StateGraph[Any, Any, Any, Any], path: Path, checkpoint: Mapping[str, Any]
+) -> None:
     values = checkpoint["channel_values"]
     names = [name.removeprefix(_TO) for name in values if name.startswith(_TO)]
     names += [send.node for send in values.get(_TASKS) or ()]
-    gone = sorted({key_of((*path, name)) for name in names if name not in inner.nodes})
+    gone = sorted({key_of((*path, name)) for name in names if name not in builder.nodes})
     if gone:
         raise DefinitionChanged(
             f"the thread is to go on with {', '.join(map(repr, gone))}, "

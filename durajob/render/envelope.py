@@ -22,6 +22,7 @@ from durajob.model import (
     LockWait,
     Overview,
     Owner,
+    Plan,
     Result,
     Step,
     StepError,
@@ -90,6 +91,8 @@ def _dumps(command: str, exit_status: int, data: Any, error: ErrorInfo | None) -
 def _data(result: Result) -> Any:
     if isinstance(result, ThreadResult):
         return {"thread": _thread(result.thread, whole=True)}
+    if isinstance(result, Plan):
+        return {"thread": _thread(result.thread, whole=True), "plan": _plan(result)}
     if isinstance(result, ThreadList):
         threads = [_thread(thread, whole=False) for thread in result.threads]
         return {"threads": threads, "store": result.store, "more": result.more}
@@ -210,6 +213,19 @@ def _thread(thread: Thread, *, whole: bool) -> dict[str, Any]:
         "started_at": clock.to_rfc3339(thread.started_at),
         "updated_at": clock.to_rfc3339(thread.updated_at),
         "finished_at": clock.to_rfc3339(thread.finished_at),
+    }
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    return {
+        "verdict": plan.verdict,
+        "again": [
+            {**each._asdict(), "status": None if each.status is None else each.status.value}
+            for each in plan.again
+        ],
+        "reused": [each._asdict() for each in plan.reused],
+        "compensations": list(plan.compensations),
+        "refused": [_error(each) for each in plan.refused],
     }
 
 

@@ -18,6 +18,7 @@ from durajob.model import (
     AttemptStatus,
     LockWait,
     Overview,
+    Plan,
     Result,
     Step,
     StepError,
@@ -28,7 +29,7 @@ from durajob.model import (
 )
 from durajob.render import marks
 from durajob.render.envelope import json_text
-from durajob.render.text import age, beginning, cut, moment, number, one_line
+from durajob.render.text import age, beginning, cut, moment, number, one_line, steps_text
 
 if TYPE_CHECKING:
     from durajob.catalogue import Finding, WorkflowInfo
@@ -80,6 +81,8 @@ def pages(result: Result, *, now: int, terminal: bool) -> list[Block]:
     """
     if isinstance(result, ThreadResult):
         return _thread(result.thread, terminal)
+    if isinstance(result, Plan):
+        return [_plan_fields(result)]
     if isinstance(result, ThreadList):
         return [_thread_grid(result.threads, now, terminal)] if result.threads else []
     if isinstance(result, Overview):
@@ -331,6 +334,43 @@ def _what(thread: Thread) -> Cell:
     if thread.next and not thread.is_final:
         return Cell(text=f"next: {names_text(thread.next)}", style=marks.LABEL)
     return Cell(text="")
+
+
+_VERDICTS = {
+    "runs": "it goes on",
+    "compensates": "it undoes what it has done",
+    "waits": "it waits for an answer, and nothing is run",
+    "sleeps": "it sleeps on, and nothing is run",
+    "refused": "it is refused",
+    "nothing": "it has ended, and nothing is run",
+}
+
+
+def _plan_fields(plan: Plan) -> Fields:
+    thread = plan.thread
+    rows = [
+        ("thread", Cell(text=one_line(thread.thread), style=marks.TITLE)),
+        ("status", status_cell(thread.status)),
+        ("resume", Cell(text=_VERDICTS[plan.verdict])),
+    ]
+    for each in plan.refused:
+        rows.append(("refused", Cell(text=one_line(each.message), style="red")))
+        if each.hint:
+            rows.append(("", Cell(text=one_line(each.hint), style=marks.HINT)))
+    for step in plan.again[:MANY_BRANCHES]:
+        done = f": {step.status.value} at attempt {step.attempts}" if step.status else ""
+        visit = f" visit {step.visit}" if step.visit and step.visit > 1 else ""
+        rows.append(("runs", Cell(text=one_line(step.step) + visit + done)))
+    if left := plan.again[MANY_BRANCHES:]:
+        names = names_text([step.step for step in left])
+        rows.append(("runs", Cell(text=f"and {len(left)} more: {names}")))
+    if plan.compensations:
+        rows.append(("compensates", Cell(text=one_line(", ".join(plan.compensations)))))
+    for source in ("ledger", "checkpoint"):
+        if reused := [step.step for step in plan.reused if step.source == source]:
+            text = f"{steps_text(len(reused))} from the {source}: {names_text(reused)}"
+            rows.append(("reused", Cell(text=text)))
+    return Fields(rows=rows)
 
 
 def _overview(overview: Overview, now: int, terminal: bool) -> list[Block]:

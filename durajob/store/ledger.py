@@ -120,6 +120,10 @@ class Ledger:
             kind, value = cursor.execute(queries.RECALL, (self._door.row, key)).fetchone()
         return kind, value
 
+    def has_begun(self, step: str) -> bool:
+        """Whether a step of this name was ever met."""
+        return step in self._visits
+
     def past(self, place: Place) -> Past:
         """What earlier attempts at this place were like, in whatever process."""
         known = self._places.get(place.key)

@@ -39,9 +39,10 @@ FROM questions WHERE thread_id = :id ORDER BY id DESC"""
 SLEEPS = """
 SELECT key, number, since, wake_at, slept FROM sleeps WHERE thread_id = :id
 ORDER BY since DESC LIMIT :last"""
+# (An answer is told with its question.)
 INTERVENTIONS = """
 SELECT superstep, at, user, verb, step, reason, details FROM interventions
-WHERE thread_id = :id ORDER BY id DESC LIMIT :last"""
+WHERE thread_id = :id AND verb <> 'answer' ORDER BY id DESC LIMIT :last"""
 
 # Why a thread stands where it stands: what is in flight, what is to be tried again, …
 IN_FLIGHT_NOW = """

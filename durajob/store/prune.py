@@ -21,7 +21,7 @@ from durajob import clock
 from durajob.store import prune_queries as queries
 from durajob.store.driver import FAILURES, translate
 from durajob.store.files import log_folder, open_for_reading, work_folder
-from durajob.store.queries import DROP_CHECKPOINT
+from durajob.store.queries import DROP_CHECKPOINT, OWNER
 from durajob.store.write import Writer
 
 _REST = 4  # times as long as the transaction before it
@@ -170,15 +170,19 @@ class Pruner(Writer):
     def sweep(self, folders: Iterable[tuple[Path, int]]) -> list[tuple[Path, int]]:
         """Remove folders that belong to no thread; gives those that are gone.
 
-        Whoever imports a thread holds the lock of the row that it will have.
+        Whoever imports or forks a thread holds the lock of the row that it will have.
         """
         return [
             each
             for each in folders
-            if not self.is_late
-            and not self.locks.thread_is_held(int(each[0].name))
-            and _remove(each[0])
+            if not self.is_late and not self._is_needed(int(each[0].name)) and _remove(each[0])
         ]
+
+    def _is_needed(self, row: int) -> bool:
+        """Whether a thread has this folder by now, or is about to."""
+        if self.locks.thread_is_held(row):
+            return True
+        return bool(self._briefly(lambda cursor: cursor.execute(OWNER, (row,)).fetchone()))
 
     def give_back(self) -> int:
         """Give free pages back to the file system, as far as the file's format allows; gives

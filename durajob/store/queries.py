@@ -119,7 +119,8 @@ RESULTS = "SELECT key, type, value, crc FROM results WHERE thread_id = ?"
 # (Inside a subgraph a result is spent with the subgraph's own checkpoint.)
 LOST_RESULTS = """
 SELECT key FROM attempts
-WHERE thread_id = :id AND superstep > :superstep AND status = 'succeeded' AND instr(key, '/') = 0
+WHERE thread_id = :id AND superstep > :superstep AND instr(key, '/') = 0
+  AND status IN ('succeeded', 'skipped')
   AND key NOT IN (SELECT key FROM results WHERE thread_id = :id) LIMIT 1"""
 # The other way round.
 LOST_ATTEMPTS = """

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from durajob import clock
-from durajob.store import queries, seals
+from durajob.store import hand_queries, queries, seals
 from durajob.store.door import Door
 from durajob.store.driver import FAILURES, translate
 from durajob.store.files import open_for_writing
+from durajob.store.forks import Fork, insert
 from durajob.store.holders import held_by
 from durajob.store.ledger import Crashes
 from durajob.store.notifications import Announcer
@@ -42,18 +43,33 @@ class Writer:
         ``row`` names the parameters of ``queries.ADMIT`` but ``now``.
         """
         values = {**row, "now": clock.now()}
+        admitted: bool = self._transact(lambda cursor: _admit(cursor, values) is not None)
+        return admitted
+
+    def reserve_row(self) -> int:
+        """A row id that no other thread will have, for one that is admitted later."""
+        reserved: int = self._transact(
+            lambda cursor: cursor.execute(hand_queries.RESERVE_ROW).fetchone()[0]
+        )
+        return reserved
+
+    def fork(self, row: Mapping[str, Any], fork: Fork, *, id: int | None) -> bool:
+        """Admit a thread that begins where another has been; False when the thread id is taken.
+
+        ``row`` is as for ``admit``; ``id`` a row id that was reserved.
+        """
+        now = clock.now()
 
         def admit(cursor: Any) -> bool:
-            row = cursor.execute(queries.ADMIT, values).fetchone()
-            if row is not None:
-                kept = [values[name] for name in ("thread", "workflow", "slot", "now", "input")]
-                crc = seals.of_origin(row[0], *kept)
-                seals_of = {"crc": crc, "claim_crc": _seal_of_claim(row[0], values)}
-                cursor.execute(queries.ADMIT_ORIGIN, {**values, "id": row[0], **seals_of})
-            return row is not None
+            admitted = _admit(cursor, {**row, "now": now, "id": id})
+            if admitted is not None:
+                insert(cursor, admitted, row["thread"], fork)
+                reason, details = fork.reason, fork.details
+                self._intervene(cursor, admitted, now, verb="fork", reason=reason, details=details)
+            return admitted is not None
 
-        admitted: bool = self._transact(admit)
-        return admitted
+        forked: bool = self._transact(admit)
+        return forked
 
     def claim(
         self,
@@ -63,12 +79,14 @@ class Writer:
         crashed: bool = False,
         announcer: Announcer | None = None,
         interrupted: bool = False,
+        said: tuple[str, ...] = (),
     ) -> Door | None:
         """Make this process the owner of a thread whose lock it holds.
 
         ``changes`` names the parameters of ``queries.CLAIM`` but ``id``, ``now``, ``owner``.
         ``crashed``: the owner before died of what a step may have done. ``interrupted``: it died,
-        of whatever, and ``announcer`` notes that, and that a run begins.
+        of whatever, and ``announcer`` notes that, and that a run begins. ``said``: what a person
+        insisted on, kept with who that was.
         Returns None when the thread has meanwhile ended for good.
         """
         now = clock.now()
@@ -84,6 +102,8 @@ class Writer:
                 cursor.execute(queries.FORGIVE_CRASHES, values)
             claimed = cursor.execute(queries.CLAIM, values).fetchone()
             if claimed is not None:
+                if said:
+                    self._intervene(cursor, row, now, verb="resume", details={"options": said})
                 seal = {"claim_crc": _seal_of_claim(row, values), "epoch": claimed[0]}
                 cursor.execute(queries.CLAIM_ORIGIN, {**values, **seal})
                 cursor.execute(queries.NOTE_CLAIM, {**values, **own})
@@ -105,6 +125,10 @@ class Writer:
             epoch=epoch,
             cancelling=bool(cancelling),
         )
+
+    def hold(self, row: int, epoch: int) -> Door:
+        """The door of a thread whose lock this process holds, without claiming it."""
+        return Door(self._connection, self.locks, self.path, row=row, epoch=epoch)
 
     def wish_cancelled(self, row: int, *, reason: str | None) -> None:
         """Make it durable that a person wants the thread cancelled, who, when and why.
@@ -143,7 +167,7 @@ class Writer:
             raise translate(error, str(self.path)) from error
         return None if found is None else Crashes(times=found[0], alone=bool(found[1]))
 
-    def answer(self, row: int, question: str, answer: str, *, by: str) -> bool:
+    def answer(self, row: int, question: str, answer: str, *, step: str, by: str) -> bool:
         """Make an answer durable; False when the question is not open any more.
 
         Whoever answers need not own the thread, and takes it from nobody.
@@ -155,6 +179,8 @@ class Writer:
             if cursor.rowcount != 1:
                 return False
             cursor.execute(queries.TOUCH, {"id": row, "now": values["now"]})
+            asked = {"question": question}
+            self._intervene(cursor, row, clock.now(), verb="answer", step=step, details=asked)
             return True
 
         answered: bool = self._transact(record)
@@ -214,6 +240,19 @@ class Writer:
         except (*FAILURES, OSError) as error:
             raise translate(error, str(self.path)) from error
         return value
+
+
+def _admit(cursor: Any, values: Mapping[str, Any]) -> int | None:
+    """The row id of the thread that is admitted; None when the thread id is taken."""
+    query = queries.ADMIT if values.get("id") is None else hand_queries.ADMIT_AT
+    row = cursor.execute(query, values).fetchone()
+    if row is None:
+        return None
+    kept = [values[name] for name in ("thread", "workflow", "slot", "now", "input")]
+    crc = seals.of_origin(row[0], *kept)
+    seals_of = {"crc": crc, "claim_crc": _seal_of_claim(row[0], values)}
+    cursor.execute(queries.ADMIT_ORIGIN, {**values, "id": row[0], **seals_of})
+    return int(row[0])
 
 
 def _seal_of_claim(row: int, values: Mapping[str, Any]) -> int:

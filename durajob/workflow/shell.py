@@ -70,6 +70,19 @@ def compensation_of(step: ShellStep) -> Callable[[Any, Any], None]:
     return undo if step.foreach is None else undo_branch
 
 
+def returned_by_hand(
+    steps: Sequence[ShellStep], node: str, outputs: Mapping[str, Any] | None
+) -> Any:
+    """What a node returns whose command a person has run, with these outputs; None: nobody has."""
+    given = dict(outputs or {})
+    for step in steps:
+        if step.foreach is not None and node == step.name:
+            return [step.name, given]
+        if node == f"{step.name}.items":
+            return {step.name: [], **given}
+    return given
+
+
 def _first(step: ShellStep) -> str:
     """The node that a step begins with."""
     return step.name if step.foreach is None else f"{step.name}.items"

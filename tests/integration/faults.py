@@ -166,3 +166,26 @@ def fence_nothing() -> None:
     from tests.faults import mutants
 
     mutants.fence_nothing()
+
+
+def die_before_transaction() -> None:
+    """Kill the process when it is about to commit what a person does by hand."""
+    from durajob.store.write import Writer
+
+    def intervene(*_: Any, **__: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(Writer, "_intervene", intervene)  # noqa: B010 - that is the fault
+
+
+def die_after_transaction() -> None:
+    """Kill the process when its first commit has returned."""
+    from durajob.store.write import Writer
+
+    transact = Writer._transact
+
+    def commit(self: Writer, operation: Any) -> Any:
+        transact(self, operation)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(Writer, "_transact", commit)  # noqa: B010 - that is the fault
