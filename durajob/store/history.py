@@ -318,7 +318,7 @@ def _asked(past: _Past) -> Iterator[_Keyed]:
 
 
 def _answered(past: _Past) -> Iterator[_Keyed]:
-    answered = [row for row in past.questions if row[7] in ("answered", "expired")]
+    answered = [row for row in past.questions if row[6] in ("answered", "expired")]
     answered.sort(key=lambda row: (min(row[0], past.last), row[8]))
     for superstep, _, question, step, _, _, status, answer, at, by in answered:
         given = None if answer is None else json.loads(answer)
