@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import drive, growth, isolate, killed, prune, reads, start
+from benchmarks import drive, growth, isolate, killed, prune, reads, start, watch
 from benchmarks.measure import missed
 
 BENCHMARKS = {
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "isolate": isolate,
     "growth": growth,
     "prune": prune,
+    "watch": watch,
 }
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)

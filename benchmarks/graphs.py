@@ -131,3 +131,31 @@ def _append(path: str, line: bytes) -> None:
         os.write(descriptor, line)
     finally:
         os.close(descriptor)
+
+
+def ticking() -> Any:
+    """A loop of 2,000 steps that take 50 ms each."""
+    graph = StateGraph(State)
+
+    def tick(state: State) -> State:
+        time.sleep(0.05)
+        return {"done": 1}
+
+    graph.add_node("tick", tick)
+    graph.add_edge(START, "tick")
+    graph.add_conditional_edges("tick", lambda state: "tick" if state["done"] < 2000 else END)
+    return graph
+
+
+def still() -> Any:
+    """One step that takes a quarter of an hour."""
+    graph = StateGraph(State)
+
+    def stand(state: State) -> State:
+        time.sleep(900)
+        return {}
+
+    graph.add_node("stand", stand)
+    graph.add_edge(START, "stand")
+    graph.add_edge("stand", END)
+    return graph

@@ -22,6 +22,11 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+def processor() -> float:
+    """Seconds of processor time that this process has taken; only differences mean anything."""
+    return time.process_time()
+
+
 def to_datetime(microseconds: int) -> datetime:
     """The aware UTC datetime of a stored time."""
     return _EPOCH + timedelta(microseconds=microseconds)

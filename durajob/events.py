@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from durajob.model import StepError, StepProgress, ThreadStatus
+from durajob.model import Step, StepError, StepProgress, ThreadStatus
 
 
 class ThreadClaimed(NamedTuple):
@@ -18,6 +18,30 @@ class ThreadClaimed(NamedTuple):
     workflow: str
     epoch: int
     resumed: bool  # whether an earlier process had begun it
+    next: tuple[str, ...]
+    done: int
+    total: int | None
+
+
+class ThreadJoined(NamedTuple):
+    """Somebody who does not drive the thread watches it from now on."""
+
+    thread: str
+    at: int  # wall-clock time
+    workflow: str
+    status: ThreadStatus
+    since: int  # when its owner claimed it; or, where it has none, when it was begun
+    next: tuple[str, ...]
+    done: int
+    total: int | None
+    finished: tuple[Step, ...]  # those that have
+
+
+class ThreadMoved(NamedTuple):
+    """What only the store can tell a watcher: the counts, and what comes next."""
+
+    thread: str
+    at: int  # wall-clock time
     next: tuple[str, ...]
     done: int
     total: int | None
@@ -39,6 +63,7 @@ class StepFinished(NamedTuple):
     visit: int
     attempt: int
     seconds: float
+    skipped: bool = False  # a person completed or skipped it by hand
 
 
 class StepFailed(NamedTuple):
@@ -60,6 +85,15 @@ class StepProgressed(NamedTuple):
     step: str
     visit: int
     progress: StepProgress
+
+
+class StepWaits(NamedTuple):
+    """A step waits for a lock; ``lock`` says which and whose, None that it waits no longer."""
+
+    thread: str
+    at: int  # wall-clock time
+    step: str
+    lock: str | None
 
 
 class StepPrinted(NamedTuple):
@@ -89,10 +123,13 @@ class ThreadLeft(NamedTuple):
 
 Event = (
     ThreadClaimed
+    | ThreadJoined
+    | ThreadMoved
     | StepStarted
     | StepFinished
     | StepFailed
     | StepProgressed
+    | StepWaits
     | StepPrinted
     | Notice
     | ThreadLeft

@@ -65,7 +65,7 @@ class Session:
             err=self.err,
             json=self.json,
             quiet=self.quiet,
-            out_tables=self.color == "always" or self._is_capable(self.out),
+            out_tables=self.color == "always" or self.draws(self.out),
             out_color=self._has_color(self.out),
             err_color=self._has_color(self.err),
             complete=self._complete,
@@ -106,7 +106,7 @@ class Session:
 
     def wants_live_view(self) -> bool:
         """Whether a view that changes in place is of use to anybody."""
-        return self._is_capable(self.err) and not self.json and not self.quiet
+        return self.draws(self.err) and not self.json and not self.quiet
 
     def live_color(self) -> bool:
         """Whether the live view is coloured."""
@@ -127,10 +127,11 @@ class Session:
         verbs = "|".join(verb for verb in VERBS if verb != "init")
         return re.sub(rf"\bdurajob (?=(?:{verbs})\b)", lambda found: f"{found[0]}{options} ", text)
 
-    def _is_capable(self, sink: Sink) -> bool:
+    def draws(self, sink: Sink) -> bool:
+        """Whether a terminal reads this that can do more than plain lines."""
         return sink.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
     def _has_color(self, sink: Sink) -> bool:
         if self.color != "auto":
             return self.color == "always"
-        return self._is_capable(sink) and not os.environ.get("NO_COLOR")
+        return self.draws(sink) and not os.environ.get("NO_COLOR")

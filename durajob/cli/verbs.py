@@ -92,6 +92,19 @@ VERBS: dict[str, Verb] = {
             "durajob logs nightly-2026-11-22 -f",
         ),
     ),
+    "watch": Verb(
+        "watch",
+        "Watch a thread that another process drives, until it has ended.",
+        ("durajob watch nightly-2026-11-22", "durajob watch nightly-2026-11-22 --json-lines"),
+    ),
+    "timeline": Verb(
+        "timeline",
+        "Show when each attempt of a thread ran.",
+        (
+            "durajob timeline nightly-2026-11-22",
+            "durajob timeline nightly-2026-11-22 --html run.html",
+        ),
+    ),
     "answer": Verb(
         "answer",
         "Answer what a thread asks, and go on with it.",
@@ -109,6 +122,11 @@ VERBS: dict[str, Verb] = {
         "workflows",
         "List the workflows that can be started.",
         ("durajob workflows", "durajob -f etl/workflows.toml workflows"),
+    ),
+    "graph": Verb(
+        "graph",
+        "Draw the steps of a workflow, with a thread's progress on them.",
+        ("durajob graph backup", "durajob graph nightly-2026-11-22 --format svg > run.svg"),
     ),
     "validate": Verb(
         "validate",

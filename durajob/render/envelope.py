@@ -36,8 +36,10 @@ from durajob.model import (
 
 if TYPE_CHECKING:
     from durajob.catalogue import Finding, WorkflowInfo
+    from durajob.picture import Picture
     from durajob.pruning import Pruned
     from durajob.recovery import Recovered
+    from durajob.timeline import Bar
 
 VERSION = 1
 _DEEPEST = 100
@@ -63,11 +65,6 @@ def json_text(value: Any) -> str:
         return json.dumps(jsonable(value), allow_nan=False, ensure_ascii=False)
 
 
-def thread_object(thread: Thread, *, whole: bool) -> dict[str, Any]:
-    """A thread as every answer shows it; ``whole``: with its state and steps."""
-    return _thread(thread, whole=whole)
-
-
 def jsonable(value: Any) -> Any:
     """``value`` as JSON can hold it, by the rules of this module."""
     return _jsonable(value, ())
@@ -90,11 +87,11 @@ def _dumps(command: str, exit_status: int, data: Any, error: ErrorInfo | None) -
 
 def _data(result: Result) -> Any:
     if isinstance(result, ThreadResult):
-        return {"thread": _thread(result.thread, whole=True)}
+        return {"thread": thread_object(result.thread, whole=True)}
     if isinstance(result, Plan):
-        return {"thread": _thread(result.thread, whole=True), "plan": _plan(result)}
+        return {"thread": thread_object(result.thread, whole=True), "plan": _plan(result)}
     if isinstance(result, ThreadList):
-        threads = [_thread(thread, whole=False) for thread in result.threads]
+        threads = [thread_object(thread, whole=False) for thread in result.threads]
         return {"threads": threads, "store": result.store, "more": result.more}
     if isinstance(result, Overview):
         return {
@@ -107,14 +104,14 @@ def _data(result: Result) -> Any:
             "store": result.store,
         }
     if isinstance(result, Approvals):
-        threads = [_thread(thread, whole=False) for thread in result.threads]
+        threads = [thread_object(thread, whole=False) for thread in result.threads]
         return {"threads": threads, "store": result.store}
     from durajob.catalogue import Health, Initialised, Workflows
     from durajob.recovery import Recovery
 
     if isinstance(result, Recovery):
         return {
-            "threads": [_thread(thread, whole=False) for thread in result.threads],
+            "threads": [thread_object(thread, whole=False) for thread in result.threads],
             "outcomes": None if result.outcomes is None else [_outcome(o) for o in result.outcomes],
             "store": result.store,
         }
@@ -152,6 +149,19 @@ def _data(result: Result) -> Any:
             "file": result.file,
             "store": result.store,
         }
+    from durajob.picture import Picture
+
+    if isinstance(result, Picture):
+        return _picture(result)
+    from durajob.timeline import Timeline
+
+    if isinstance(result, Timeline):
+        return {
+            "thread": result.thread.thread,
+            "status": result.thread.status.value,
+            "attempts": [_attempt(bar) for bar in result.bars],
+            "page": result.page,
+        }
     from durajob.logbook import Logs
 
     if isinstance(result, Logs):
@@ -173,7 +183,7 @@ def _data(result: Result) -> Any:
 
 def thread_line(thread: Thread) -> str:
     """A thread without its state and steps, as one line of JSON."""
-    shown = _thread(thread, whole=False)
+    shown = thread_object(thread, whole=False)
     try:
         return json.dumps(shown, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
@@ -181,10 +191,11 @@ def thread_line(thread: Thread) -> str:
 
 
 def _threads(threads: Sequence[Thread]) -> list[dict[str, Any]]:
-    return [_thread(thread, whole=False) for thread in threads]
+    return [thread_object(thread, whole=False) for thread in threads]
 
 
-def _thread(thread: Thread, *, whole: bool) -> dict[str, Any]:
+def thread_object(thread: Thread, *, whole: bool) -> dict[str, Any]:
+    """A thread; with its state and steps if ``whole``."""
     shown: dict[str, Any] = {
         "thread": thread.thread,
         "workflow": thread.workflow,
@@ -196,9 +207,9 @@ def _thread(thread: Thread, *, whole: bool) -> dict[str, Any]:
         shown["state"] = thread.state
     shown["progress"] = {"done": thread.done, "total": thread.total}
     if whole and thread.steps is not None:
-        shown["steps"] = [_step(step) for step in thread.steps]
+        shown["steps"] = [step_object(step) for step in thread.steps]
     if whole and thread.waiting_for_locks:
-        shown["waiting_for_locks"] = [_lock_wait(wait) for wait in thread.waiting_for_locks]
+        shown["waiting_for_locks"] = [lock_wait_object(wait) for wait in thread.waiting_for_locks]
     return shown | {
         "outcome": thread.outcome,
         "error": step_error(thread.error),
@@ -229,7 +240,8 @@ def _plan(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _step(step: Step) -> dict[str, Any]:
+def step_object(step: Step) -> dict[str, Any]:
+    """A step of a thread."""
     shown: dict[str, Any] = {"step": step.step}
     if step.visit > 1:
         shown["visit"] = step.visit
@@ -250,7 +262,41 @@ def _step(step: Step) -> dict[str, Any]:
     return shown
 
 
-def _lock_wait(wait: LockWait) -> dict[str, Any]:
+def _picture(picture: Picture) -> dict[str, Any]:
+    from durajob.render.drawn import mermaid, progress
+
+    stands = progress(picture)
+    steps = []
+    for name in picture.steps:
+        own = stands.get(name)
+        status = None if own is None or own.status is None else own.status.value
+        steps.append({"step": name, "status": status, "next": own is not None and own.is_next})
+    return {
+        "workflow": picture.name,
+        "thread": None if picture.thread is None else picture.thread.thread,
+        "steps": steps,
+        "edges": [
+            {"from": each.start, "to": each.end, "router": each.router} for each in picture.edges
+        ],
+        "mermaid": mermaid(picture),
+    }
+
+
+def _attempt(bar: Bar) -> dict[str, Any]:
+    return {
+        "step": bar.step,
+        "visit": bar.visit,
+        "attempt": bar.attempt,
+        "status": bar.status.value,
+        "started_at": clock.to_rfc3339(bar.started_at),
+        "finished_at": clock.to_rfc3339(bar.finished_at) if bar.ended else None,
+        "seconds": None if bar.seconds is None else round(bar.seconds, 6),
+        "error": step_error(bar.error),
+    }
+
+
+def lock_wait_object(wait: LockWait) -> dict[str, Any]:
+    """A lock that a step waits for."""
     return {
         "name": wait.name,
         "step": wait.step,

@@ -13,7 +13,9 @@ from durajob.events import (
     StepFinished,
     StepPrinted,
     StepStarted,
+    StepWaits,
     ThreadClaimed,
+    ThreadJoined,
 )
 from durajob.render.pages import MANY_BRANCHES, error_text, group_of, names_text
 from durajob.render.sink import Sink
@@ -42,6 +44,8 @@ class Lines:
         self._tally.take(event)
         if isinstance(event, StepPrinted):
             self._say(f"{one_line(event.step)}| {printed(event.line)}")
+        elif isinstance(event, StepFinished) and event.skipped:
+            self._step(event, "skipped by hand")
         elif isinstance(event, StepFinished):
             again = f" at attempt {event.attempt}" if event.attempt > 1 else ""
             self._step(event, f"succeeded in {format_duration(event.seconds)}{again}")
@@ -54,8 +58,13 @@ class Lines:
                 self._step(event, f"attempt {_of(event.attempt, event.max_attempts)} begins")
         elif isinstance(event, Notice):
             self._say(one_line(event.text))
+        elif isinstance(event, StepWaits) and event.lock is not None:
+            self._say(f"step {one_line(event.step)}: waits for {one_line(event.lock)}")
         elif isinstance(event, ThreadClaimed):
             self._say(_claimed(event))
+        elif isinstance(event, ThreadJoined):
+            done = _done(event.done, event.total)
+            self._say(f"{_head(event)}: {event.status.value}, {done}")
 
     def refresh(self) -> None:
         """Say what has been running for a while, and sum up wide fan-outs."""
@@ -64,6 +73,8 @@ class Lines:
             if row.name in self._wide:
                 self._sum_up(row, now, SUMMARY_EVERY)
                 continue
+            if self._tally.status is not None:
+                continue  # it was left: nothing runs
             for running in row.running.values():
                 if not running.announced and now - running.since >= ANNOUNCE_AFTER:
                     running.announced = True
@@ -124,13 +135,15 @@ def _failure(event: StepFailed) -> str:
 
 
 def _claimed(event: ThreadClaimed) -> str:
-    head = f"thread {event.thread} ({one_line(event.workflow)})"
     if not event.resumed:
-        return f"{head}: started"
+        return f"{_head(event)}: started"
     after = names_text(event.next) or "its end"
-    done = (
-        steps_text(event.done)
-        if event.total is None
-        else (f"{event.done} of {steps_text(event.total)}")
-    )
-    return f"{head}: resumed at {after}, {done} done"
+    return f"{_head(event)}: resumed at {after}, {_done(event.done, event.total)}"
+
+
+def _head(event: ThreadClaimed | ThreadJoined) -> str:
+    return f"thread {event.thread} ({one_line(event.workflow)})"
+
+
+def _done(done: int, total: int | None) -> str:
+    return f"{steps_text(done)} done" if total is None else f"{done} of {steps_text(total)} done"

@@ -5,14 +5,15 @@ The cursor stays visible: a job that is killed with -9 cannot give it back.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.live import Live as RichLive
 from rich.text import Text
 
-from durajob import clock
 from durajob.durations import format_duration
 from durajob.events import Event, Notice, StepPrinted
-from durajob.model import AttemptStatus, StepProgress
+from durajob.model import AttemptStatus, StepProgress, ThreadStatus
 from durajob.render import marks
 from durajob.render.lines import branches_text
 from durajob.render.marks import Look
@@ -25,6 +26,8 @@ from durajob.render.text import cut, number, one_line, printed, steps_text
 _BAR = 16
 _NAME = 24
 _LEAST_ROWS = 3
+_LEFT = {each: marks.THREAD[each] for each in (ThreadStatus.WAITING, ThreadStatus.SLEEPING)}
+_QUEUED = 3
 _AROUND = 4  # lines that are no steps: header, footer, what is hidden, the cursor's own
 
 
@@ -79,7 +82,9 @@ class Live:
 
     def _view(self) -> Text:
         width, height = self._sink.size()
-        lines = [self._header(), *self._steps(max(height - _AROUND, _LEAST_ROWS))]
+        queued = list(self._queued())
+        room = height - _AROUND - len(queued)
+        lines = [self._header(), *self._steps(max(room, _LEAST_ROWS)), *queued]
         if self._tally.status is None:
             lines.append(self._footer())
         for line in lines:
@@ -110,6 +115,22 @@ class Live:
             ("  " + bar, "green"), (f" {tally.done} of {steps_text(tally.total)}", marks.LABEL)
         )
 
+    def _queued(self) -> Iterator[Text]:
+        if self._tally.status is not None:
+            return
+        waits = list(self._tally.queued.items())
+        for step, lock in waits[:_QUEUED]:
+            yield self._waits(step, lock)
+        if waits[_QUEUED:]:
+            more = f"  {marks.CUT} {len(waits) - _QUEUED} more wait for locks"
+            yield Text(more, style=marks.LABEL)
+
+    def _waits(self, step: str, lock: str) -> Text:
+        text = Text.assemble(
+            "  ", (marks.RETRY.mark, marks.RETRY.style), f" {cut(one_line(step), _NAME)}"
+        )
+        return text.append(f"  waits for {one_line(lock)}", style="magenta")
+
     def _steps(self, room: int) -> list[Text]:
         """As many steps as there is room for: those that run or failed, then the latest."""
         rows = list(self._tally.rows.values())
@@ -128,6 +149,8 @@ class Live:
         if row.running:
             return self._running(row, next(iter(row.running.values())))
         look = marks.PROBLEM if row.failed and row.error else marks.FINE
+        if row.skipped:
+            look = marks.ATTEMPT[AttemptStatus.SKIPPED]
         text = self._start(look, row)
         text.append(f"{format_duration(row.seconds):>7}", style=marks.LABEL)
         if row.attempt > 1:
@@ -137,25 +160,27 @@ class Live:
         return text
 
     def _running(self, row: Row, running: Running) -> Text:
-        now = clock.monotonic()
-        waits = running.retry_at is not None
+        now = self._tally.now
+        waits = running.retry_at is not None or running.lock is not None
         text = self._start(marks.RETRY if waits else self._spinner(), row)
         text.append(f"{format_duration(now - running.since):>7}", style=marks.LABEL)
-        if running.attempt > 1 or waits:
+        if running.attempt > 1 or running.retry_at is not None:
             most = "" if running.max_attempts is None else f" of {running.max_attempts}"
             text.append(f"  attempt {running.attempt}{most}", style="yellow")
         if running.retry_at is not None and running.error is not None:
             left = format_duration(max(running.retry_at - now, 0.0))
             text.append(f" failed, again in {left}", style="yellow")
             text.append(f"  {error_text(running.error)}", style="red")
-        if running.progress is not None:
+        if running.lock is not None:
+            text.append(f"  waits for {one_line(running.lock)}", style="magenta")
+        elif running.progress is not None:
             self._progress(text, running.progress)
         return text
 
     def _fan_out(self, row: Row) -> Text:
         look = self._spinner() if row.running else marks.FINE
         text = self._start(marks.PROBLEM if row.failed and not row.running else look, row)
-        seconds = clock.monotonic() - row.since if row.running else row.seconds
+        seconds = self._tally.now - row.since if row.running else row.seconds
         text.append(f"{format_duration(seconds):>7}", style=marks.LABEL)
         if row.branches > row.done + len(row.running):
             text.append("  " + marks.bar(row.done, row.branches, _BAR), style="green")
@@ -182,6 +207,8 @@ class Live:
         )
 
     def _spinner(self) -> Look:
+        if self._tally.status is not None:  # nobody drives it: what had begun was left
+            return _LEFT.get(self._tally.status, marks.ATTEMPT[AttemptStatus.ABANDONED])
         if self._ended:
             return marks.ATTEMPT[AttemptStatus.RUNNING]
         return Look(marks.SPINNER[self._frame % len(marks.SPINNER)], "cyan")

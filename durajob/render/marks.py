@@ -42,10 +42,21 @@ ATTEMPT: Mapping[AttemptStatus, Look] = {
     AttemptStatus.SKIPPED: Look("⊘", "dim"),
 }
 
+NEXT = Look("○", "cyan")
 RETRY = Look("↻", "yellow")
 PROBLEM = Look("✗", "red")
 WARNING = Look("!", "yellow")
 FINE = Look("✓", "green")
+
+HEX: Mapping[AttemptStatus, str] = {
+    AttemptStatus.RUNNING: "#0969da",
+    AttemptStatus.SUCCEEDED: "#1a7f37",
+    AttemptStatus.FAILED: "#cf222e",
+    AttemptStatus.TIMED_OUT: "#bc4c00",
+    AttemptStatus.ABANDONED: "#9a6700",
+    AttemptStatus.SKIPPED: "#6e7781",
+}
+"""For pictures that are looked at elsewhere, on light or dark ground."""
 
 ERROR = "bold red"
 HINT = "cyan"
@@ -56,6 +67,9 @@ SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧"
 CUT = "…"
 TIMES = "\N{MULTIPLICATION SIGN}"
 BAR_DONE, BAR_LEFT = "━", "─"
+BRANCH, LAST, STEM = "├─ ", "└─ ", "│  "
+LEADS = "→"
+GAP = "┊"  # a time that is not drawn to scale
 
 ASCII = str.maketrans(
     {
@@ -72,6 +86,11 @@ ASCII = str.maketrans(
         BAR_DONE: "#",
         BAR_LEFT: "-",
         TIMES: "x",
+        GAP: ":",
+        LEADS: ">",
+        "├": "|",
+        "└": "`",
+        "│": "|",
         "»": ">",
         **dict(zip(SPINNER, "|/-\\|/-\\", strict=True)),
     }

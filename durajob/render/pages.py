@@ -108,6 +108,14 @@ def pages(result: Result, *, now: int, terminal: bool) -> list[Block]:
         from durajob.render.keeping import pruned
 
         return [pruned(result)]
+    from durajob.timeline import Timeline
+
+    if isinstance(result, Timeline):
+        if result.page is not None:
+            return [Fields(rows=[("page", Cell(text=one_line(result.page)))])]
+        from durajob.render.bars import attempt_grid
+
+        return [attempt_grid(result.bars, terminal)] if result.bars else []
     return []
 
 
@@ -169,11 +177,9 @@ def _thread_fields(thread: Thread, terminal: bool) -> list[tuple[str, Cell]]:
         ("wakes", _time(thread.wake_at, terminal)),
     ]
     rows += [(label, Cell(text=one_line(text))) for label, text in optional if text]
-    for waiting in thread.waiting_for:
-        asked = f"{waiting.step}: {_value(waiting.prompt)} (answer {waiting.id})"
-        rows.append(("waits for", Cell(text=one_line(asked), style="magenta")))
-    for wait in thread.waiting_for_locks:
-        rows.append(("waits for", Cell(text=one_line(_lock_text(wait)), style="magenta")))
+    waits = [*wait_texts(thread)]
+    waits += [f"{wait.step}: {lock_text(wait)}" for wait in thread.waiting_for_locks]
+    rows += [("waits for", Cell(text=one_line(text), style="magenta")) for text in waits]
     if thread.error is not None:
         rows.append(("error", Cell(text=_blame(thread.error), style="red")))
         if thread.error.log:
@@ -187,14 +193,20 @@ def _thread_fields(thread: Thread, terminal: bool) -> list[tuple[str, Cell]]:
     return rows
 
 
-def _lock_text(wait: LockWait) -> str:
+def wait_texts(thread: Thread) -> list[str]:
+    """What the thread asks of people, a question each."""
+    return [f"{each.step}: {_value(each.prompt)} (answer {each.id})" for each in thread.waiting_for]
+
+
+def lock_text(wait: LockWait) -> str:
+    """``lock L: held by step s of thread t (process 1)``."""
     holders = [
         f"step {each.step} of thread {each.thread or '(pruned)'} (process {each.pid})"
         for each in wait.holders[:3]
     ]
     more = f" and {len(wait.holders) - 3} more" if len(wait.holders) > 3 else ""
     by = f"held by {', '.join(holders)}{more}" if holders else "others wait before it"
-    return f"{wait.step}: lock {wait.name}: {by}"
+    return f"lock {wait.name}: {by}"
 
 
 def _step_grid(steps: Sequence[Step], coming: Sequence[str], terminal: bool) -> Grid:

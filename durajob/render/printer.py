@@ -34,7 +34,11 @@ if TYPE_CHECKING:
     from durajob.history import History
     from durajob.logbook import Logs
     from durajob.masking import Mask
+    from durajob.picture import Picture
     from durajob.recovery import Recovered
+    from durajob.render.pump import Painter
+    from durajob.timeline import Timeline
+    from durajob.watching import Watching
 
 R = TypeVar("R")
 
@@ -171,6 +175,65 @@ class Printer:
                     self._line(f"  {label}: {told}")
         return result.exit_status
 
+    def watched(self, result: Watching, painter: Callable[[], Painter], *, json_lines: bool) -> int:
+        """Show a thread as it changes, until it has ended or nobody reads; the exit status."""
+        from durajob.render import watched
+
+        mask = self._mask()
+        changes = result.changes if mask is None else map(mask.value, result.changes)
+        if json_lines:
+            watched.stream(changes, self.out, self._line)
+            return result.exit_status
+        if self.json or self.quiet:
+            for _ in changes:
+                pass
+            return self.result(result.end())
+        watched.paint(changes, painter(), self.out)
+        if not self.out.dead:
+            end = self._masked(result.end())
+            self._line(self._summary(end.thread, None))
+            self._rest(end)
+        return result.exit_status
+
+    def timeline(self, result: Timeline) -> int:
+        """Show when each attempt ran, as bars on a terminal; the exit status."""
+        if self.json or self.quiet or not self.out_tables or result.page is not None:
+            return self.result(result)
+        from durajob.render.bars import bar_lines
+
+        result = self._masked(result)
+        for line in bar_lines(result, width=self.out.size()[0], color=self.out_color):
+            self._line(line)
+        self._rest(result)
+        return result.exit_status
+
+    def graph(self, result: Picture) -> int:
+        """Show a picture of a graph; the exit status."""
+        if self.json or self.quiet:
+            return self.result(result)
+        from durajob.render import drawn
+
+        if result.form == "mermaid":
+            self.out.write(drawn.mermaid(result))
+        elif result.form == "svg":
+            from durajob.render.svg import svg
+
+            self.out.write(svg(result))
+        else:
+            tables, color = self.out_tables, self.out_color
+            if result.thread is not None:
+                self._line(drawn.head_line(result.thread, color=color, drawn=tables))
+            width = self.out.size()[0]
+            for line in drawn.tree_lines(result, width=width, color=color, drawn=tables):
+                self._line(line)
+        return result.exit_status
+
+    def webpage(self, result: Timeline, *, made_by: str) -> str:
+        """The timeline as a page."""
+        from durajob.render.webpage import webpage
+
+        return webpage(self._masked(result), made_by=made_by)
+
     def recovered(self, outcome: Recovered) -> None:
         """Show how one of several threads ended, as it ends."""
         if self.json:
@@ -203,6 +266,11 @@ class Printer:
         mask = self._mask()
         shown = text if mask is None else mask.text(text)
         self.err.write(f"warning: {one_line(shown)}\n", patience=_PATIENCE)
+
+    def note(self, text: str) -> None:
+        """Tell people something besides the answer."""
+        if not self.json and not self.quiet:
+            self.err.write(one_line(text) + "\n", patience=_PATIENCE)
 
     def interrupted(self, thread: str | None) -> None:
         """Say that the process ends at once; called from any thread, takes no lock."""

@@ -338,6 +338,22 @@ SELECT step, visit, status, attempt, started_at, finished_at, seconds, error, pr
        max_attempts, due_at
 FROM attempts WHERE thread_id = ? ORDER BY id"""
 
+# Watching: whether anything was committed since; a thread without what may be large in it, what
+# changes at each step last; and its attempts, of which only those that ran can change.
+DATA_VERSION = "PRAGMA data_version"
+BRIEF = """
+SELECT id, status, epoch, owner, next, total, error, waiting, wake_at, outcome, cause, superstep,
+       done, updated_at
+FROM threads WHERE thread = ?"""
+_WATCHED = """id, key, step, visit, status, attempt, started_at, finished_at, seconds, error,
+       progress, max_attempts, due_at"""
+WATCHED = f"SELECT {_WATCHED} FROM attempts WHERE thread_id = ? ORDER BY id"
+WATCHED_AGAIN = f"""
+SELECT {_WATCHED} FROM attempts
+WHERE id IN (SELECT value FROM json_each(?)) AND thread_id = ? ORDER BY id"""
+WATCHED_SINCE = f"""
+SELECT {_WATCHED} FROM attempts WHERE id > ? AND +thread_id = ? ORDER BY id"""
+
 LOCK_WAITS = """
 SELECT lock_turns.id, lock_id, name, step, limited, since FROM lock_turns
 JOIN named_locks ON named_locks.id = lock_id

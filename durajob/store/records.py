@@ -104,11 +104,17 @@ def steps_of(look: Look, row: int, done: int, driven: bool) -> Iterator[Step]:
             started_at=begun[key],
             finished_at=attempt[5],
             seconds=attempt[6],
-            error=None if attempt[7] is None else _error(attempt[7]),
+            error=None if attempt[7] is None else step_error(attempt[7]),
             progress=None if attempt[8] is None else StepProgress(**json.loads(attempt[8])),
             max_attempts=attempt[10],
             due_at=attempt[11],
         )
+
+
+def step_error(text: str) -> StepError:
+    """The error of an attempt, from its JSON."""
+    stored = json.loads(text)
+    return StepError(**{name: stored.get(name) for name in StepError._fields})
 
 
 def lock_waits_of(look: Look, row: int) -> tuple[LockWait, ...]:
@@ -151,8 +157,3 @@ def _next(look: Look, row: int, superstep: int, pending: Any) -> tuple[str, ...]
     # All have finished, but what comes after them could not be found out: a router
     # failed, or the process died just then. A resume enters them again, to be answered.
     return left or tuple(names)
-
-
-def _error(text: str) -> StepError:
-    stored = json.loads(text)
-    return StepError(**{name: stored.get(name) for name in StepError._fields})

@@ -90,6 +90,14 @@ def test_real_output_fits_its_schema(forked: Forked) -> None:
         (0, "list"),
         (0, "logs", "b"),
         (66, "logs", "b", "x"),
+        (0, "watch", "b"),
+        (0, "timeline", "b"),
+        (0, "timeline", "a", "--html", "a.html"),
+        (66, "timeline", "x"),
+        (0, "graph", "b"),
+        (0, "graph", "saga"),
+        (66, "graph", "x"),
+        (66, "watch", "x"),
         (2, "list", "--limit", "0"),
         (2, "list", "--json-lines"),
         (0, "why", "a"),
@@ -188,6 +196,18 @@ def test_a_thread_that_waits_for_a_lock_or_a_time_fits_the_schema(forked: Forked
         check(forked.run("why", thread, "--json", check=0))
     for run in runs:
         run.kill()
+
+
+def test_each_change_that_is_watched_fits_the_schema(forked: Forked) -> None:
+    """With --json-lines an object a line."""
+    forked.run("start", "retry", "-t", "a", "-i", "failure_rate:=-1", check=1)
+    lines = forked.run("watch", "a", "--json-lines", check=0).stdout.splitlines()
+    schema = {"$ref": "watch.json#/$defs/change", "unevaluatedProperties": False}
+    validator = Draft202012Validator(schema, registry=REGISTRY)
+    assert {"thread", "step"} == {json.loads(line)["change"] for line in lines}
+    assert [] == [
+        error.message for line in lines for error in validator.iter_errors(json.loads(line))
+    ]
 
 
 def test_an_error_of_no_command_fits_the_envelope(forked: Forked) -> None:

@@ -136,3 +136,21 @@ def test_the_view_follows_the_width_of_the_terminal(terminal: Any) -> None:
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", child.before)
     frames = [line for line in text.splitlines() if line.startswith("  ")]
     assert (True, []) == (len(frames) > 10, [line for line in frames if len(line) > 40])
+
+
+def test_a_watch_is_a_live_view_that_follows_the_width(terminal: Any) -> None:
+    """Of a job elsewhere: resized, then left with Ctrl-C, and the job goes on."""
+    job = terminal(str(COMMAND), "start", "durable", "-t", "d", "-i", "seconds:=60")
+    job.expect("A ")
+    watch = terminal(str(COMMAND), "watch", "d")
+    watch.expect("0 of 3 steps")
+    watch.setwinsize(24, 33)
+    watch.expect("0 of 3 steps")
+    watch.expect(r"\r\n")
+    watch.sendintr()
+    status, text = ended(watch)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).partition("no longer watched")[0]
+    frames = [line.rstrip("\r\n") for line in plain.splitlines()]
+    assert (130, []) == (status, [line for line in frames if len(line) > 33])
+    status, text = ended(terminal(str(COMMAND), "status", "d"))
+    assert "running" in text
