@@ -140,6 +140,7 @@ def interrupted(facts: Facts) -> Cause | None:
         "interrupted",
         text,
         facts.resume,
+        f"{facts.resume} --plan",
         details={
             "pid": None if owner is None else owner["pid"],
             "steps": [flown(each) for each in found.flights[:20]],
@@ -163,7 +164,8 @@ def stopped(facts: Facts) -> Cause | None:
         "timeout": "was stopped by the timeout of its run",
     }.get(found.stopped_by, f"was stopped by a signal ({found.stopped_by})")
     text = f"{by} at {time_text(found.thread.updated_at)}; {_next(facts)}"
-    return Cause("stopped", text, facts.resume, details={"by": found.stopped_by})
+    look, details = f"{facts.resume} --plan", {"by": found.stopped_by}
+    return Cause("stopped", text, facts.resume, look, details)
 
 
 def sleeping(facts: Facts) -> Cause | None:
