@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import clocks, controls, fails, keeping, kills, power
+from tests.faults import clocks, controls, fails, keeping, kills, power, telling
 from tests.faults.sweep import Report
 
 pytestmark = pytest.mark.skipif(
@@ -33,6 +33,11 @@ def test_a_kill_at_any_call_repeats_and_loses_nothing() -> None:
 def test_a_prune_or_an_import_that_was_killed_is_ended_by_the_next() -> None:
     """Until then each thread is there whole, or not at all, and what can run still does."""
     _is_clean(keeping.run(sample=1, seed=SEED))
+
+
+def test_a_kill_after_the_end_forgets_nobody_who_is_to_be_told() -> None:
+    """Wherever the process is killed between ending the thread and noting that it was told."""
+    _is_clean(telling.run(sample=6, seed=SEED))
 
 
 def test_a_call_that_fails_ends_the_run_and_loses_nothing() -> None:
