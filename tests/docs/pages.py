@@ -16,7 +16,7 @@ PAGES = (*sorted(DOCS.glob("*.md")), ROOT / "README.md")
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _NOT_RUN = re.compile(r"<!-- not run: .+ -->\n\Z")
-_FILE = re.compile(r"# ([\w.-]+\.(?:py|toml))\n")
+_FILE = re.compile(r"# ([\w.-]+\.(?:py|toml|sh))\n")
 
 
 @dataclass(frozen=True, kw_only=True)

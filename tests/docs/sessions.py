@@ -1,8 +1,8 @@
 """Sessions of the documentation, run: each ``$`` line with durajob itself, its output compared.
 
 Every ``console`` block of a page is run, in order and in one folder, but for those that
-``<!-- not run: why -->`` stands before. A ``python`` or ``toml`` block whose first line is a
-comment that names a file is written to it. Commands of durajob run in forked processes, any
+``<!-- not run: why -->`` stands before. A ``python``, ``toml`` or ``sh`` block whose first line
+is a comment that names a file is written to it. Commands of durajob run in forked processes, any
 other in bash; ``&`` waits for the lines that are shown under it, ``kill`` ends what ``&`` began.
 
 What is shown and what was printed are compared after ``normalised``; a line ``…`` stands for
@@ -59,7 +59,7 @@ def run_page(page: str, forked: Forked) -> tuple[str, list[str]]:
     session = _Session(forked)
     written, wrong, end = "", list[str](), 0
     for block in blocks(page):
-        if block.file is not None and block.language in ("python", "toml"):
+        if block.file is not None and block.language in ("python", "toml", "sh"):
             (forked.cwd / block.file).write_text(block.text)
         if block.language != "console" or block.not_run:
             continue

@@ -12,6 +12,7 @@ import pytest
 
 from durajob.commands.units import FOLDER, units
 from durajob.config.settings import load_settings
+from tests.docs.pages import DOCS
 
 
 def split(text: str) -> dict[str, str]:
@@ -21,26 +22,42 @@ def split(text: str) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
+def verify(folder: Path, files: dict[str, str]) -> None:
+    """Have systemd look at units; it must find nothing to say."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed (package systemd)")
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *(folder / name for name in files)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"SYSTEMD_UNIT_PATH": f"{folder}:", "SYSTEMD_LOG_LEVEL": "notice"},
+    )
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
 @pytest.mark.parametrize("folder", ["jobs", 'a 100% "odd" $HOME; one\'s'])
 def test_systemd_finds_nothing_wrong_with_them(tmp_path: Path, folder: str) -> None:
     """systemd-analyze verify says nothing, also of a folder whose name means something to it."""
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not installed (package systemd)")
     jobs = tmp_path / folder
     jobs.mkdir()
     (jobs / "workflows.toml").touch()
     command = [sys.executable, "-m", "durajob", "--file", str(jobs / "workflows.toml")]
-    files = split(units(command, load_settings(str(jobs / "workflows.toml"), None)))
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    done = subprocess.run(
-        ["systemd-analyze", "verify", *(tmp_path / name for name in files)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"SYSTEMD_UNIT_PATH": f"{tmp_path}:", "SYSTEMD_LOG_LEVEL": "notice"},
-    )
-    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+    verify(tmp_path, split(units(command, load_settings(str(jobs / "workflows.toml"), None))))
+
+
+def test_systemd_finds_nothing_wrong_with_those_of_the_documentation(tmp_path: Path) -> None:
+    """The service and the timer of a single job, with the paths of a page made real."""
+    page = (DOCS / "cron.md").read_text()
+    files = dict(re.findall(r"^```ini\n# (\S+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    assert {"nightly.service", "nightly.timer"} == set(files)
+    files["nightly-failed.service"] = "[Service]\nType=oneshot\nExecStart=/bin/true\n"
+    program = f"{sys.executable} -m durajob"
+    service = files["nightly.service"].replace("/srv/durajob/bin/durajob", program)
+    files["nightly.service"] = service.replace("/srv/jobs", str(tmp_path)).replace("ada", "root")
+    verify(tmp_path, files)
 
 
 def test_the_command_is_taken_word_for_word(tmp_path: Path) -> None:
