@@ -6,6 +6,7 @@ an exit status. Typer is imported here only.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -22,6 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (else ``sys.argv[1:]``); the exit status."""
     fill_standard_descriptors()
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if shell := os.environ.get("_DURAJOB_COMPLETE"):
+        from durajob.cli.completion import complete
+
+        return complete(shell, arguments)
     session = Session(arguments)
     try:
         with _interruptible():

@@ -75,6 +75,19 @@ def _show_version(ctx: typer.Context, value: bool) -> None:
         raise typer.Exit
 
 
+def _show_completion(ctx: typer.Context, value: str | None) -> None:
+    if value is not None:
+        from durajob.cli.completion import SCRIPTS
+
+        if value not in SCRIPTS:
+            raise UsageError(
+                f"no completion for the shell {value[:40]!r}", hint=f"one of {', '.join(SCRIPTS)}"
+            )
+        session: Session = ctx.obj
+        session.out.write(SCRIPTS[value])
+        raise typer.Exit
+
+
 def _global_options(
     ctx: typer.Context,
     file: Annotated[
@@ -95,6 +108,16 @@ def _global_options(
             "--version", is_eager=True, callback=_show_version, help="Show the version, and end."
         ),
     ] = False,
+    show_completion: Annotated[
+        str | None,
+        typer.Option(
+            "--show-completion",
+            metavar="bash|zsh|fish",
+            is_eager=True,
+            callback=_show_completion,
+            help="Show what makes the shell complete durajob's words, and end.",
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

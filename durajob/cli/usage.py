@@ -9,7 +9,7 @@ import typer
 
 from durajob.errors import UsageError
 
-_GLOBAL = ("-f", "--file", "--store", "--color", "--debug", "--version")
+_GLOBAL = ("-f", "--file", "--store", "--color", "--debug", "--version", "--show-completion")
 
 
 def explain(error: typer.TyperException) -> tuple[str, UsageError]:
