@@ -16,10 +16,8 @@ MOST = 50
 
 _GLOBAL = ("-f", "--file", "--store", "--color", "--debug", "--version", "--json", "-q", "--help")
 _WITH_VALUE = ("-f", "--file", "--store", "--color")
-_THREADS = frozenset(
-    ("resume", "status", "logs", "history", "watch", "timeline", "why", "answer", "cancel")
-    + ("complete", "skip", "fork", "export")
-)
+_THREADS = frozenset({"resume", "status", "logs", "history", "watch", "timeline", "why"})
+_THREADS |= {"answer", "cancel", "complete", "skip", "fork", "export"}
 _WORKFLOWS = frozenset({"start", "validate"})
 _BOTH = frozenset({"graph"})
 _BREAKS = ":="  # bash takes what stands after these for a word of its own
