@@ -52,7 +52,6 @@ def test_errors_are_kept_from_the_line(forked: Forked) -> None:
     (forked.cwd / "bad.db").write_text("rubbish")
     assert [] == completed(forked, "durajob start ")
     assert [] == completed(forked, "durajob --store bad.db status ")
-    assert [] == completed(forked, "")
 
 
 def test_threads_are_completed_without_what_is_heavy(forked: Forked) -> None:
