@@ -13,6 +13,7 @@ import pytest
 
 from tests.faults.cases import CASES
 from tests.faults.kills import DEEDS
+from tests.faults.sweep import count_calls
 from tests.faults.trial import Trial, remove, scratch
 from tests.faults.zygote import Zygote
 
@@ -45,9 +46,10 @@ def folder() -> Iterator[Path]:
 def test_a_kill_at_any_call_leaves_it_done_or_not(zygote: Zygote, folder: Path, verb: str) -> None:
     """Typed again it is done; the thread then goes on, and no step that was settled runs."""
     begun = Trial(CHAIN, zygote, folder / "begun")
-    begun.drive(at="170", do="before")
+    begun.drive(at=str(count_calls(CHAIN, zygote) * 2 // 3), do="before")
     thread = begun.look()
     assert thread is not None
+    assert "interrupted" == thread["status"]
     step = thread["next"][0]
     out = [name for name in CHAIN.state["out"] if verb != "skip" or name != step]
     command = {
