@@ -22,7 +22,7 @@ class WorkflowInfo:
     steps: tuple[str, ...] = field(default=())  # set by validate
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Workflows(Result):
     """The answer to ``workflows`` and ``validate``."""
 
@@ -40,7 +40,7 @@ class Finding:
     hint: str | None = None  # the cure
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Health(Result):
     """The answer to ``doctor``."""
 
@@ -48,7 +48,7 @@ class Health(Result):
     store: str  # its URL
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Initialised(Result):
     """The answer to ``init``."""
 

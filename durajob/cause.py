@@ -19,7 +19,7 @@ class Cause(NamedTuple):
     details: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Why(Result):
     """The answer to ``why``."""
 

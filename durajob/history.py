@@ -120,7 +120,7 @@ class Intervened(NamedTuple):
 Entry = Admitted | Claimed | Left | Tried | Stored | Slept | Questioned | Answered | Intervened
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class History(Result):
     """The answer to ``history``; ``entries`` are read as they are gone through."""
 

@@ -23,7 +23,7 @@ class LogLine(NamedTuple):
     line: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Logs(Result):
     """The answer to ``logs``; when it is followed, ``lines`` goes on until the thread ends."""
 

@@ -26,7 +26,7 @@ class Measure(NamedTuple):
     samples: Sequence[Sample]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Measures(Result):
     """The answer to ``metrics``."""
 

@@ -28,7 +28,7 @@ class Edge(NamedTuple):
     router: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Picture(Result):
     """The answer to ``graph``."""
 

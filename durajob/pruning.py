@@ -16,7 +16,7 @@ class Left(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Pruned(Result):
     """The answer to ``prune``: what went, or with ``dry_run`` what would go."""
 

@@ -17,7 +17,7 @@ class Recovered(NamedTuple):
     error: ErrorInfo | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Recovery(Result):
     """The answer to ``recover``."""
 

@@ -31,7 +31,7 @@ class Gap(NamedTuple):
     end: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Timeline(Result):
     """The answer to ``timeline``."""
 

@@ -20,7 +20,7 @@ class Change(NamedTuple):
     steps: tuple[Step, ...]  # that are new or look different; at the first look all
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Watching(Result):
     """The answer to ``watch``: gone through while the thread is watched."""
 
