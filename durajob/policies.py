@@ -122,3 +122,21 @@ class ShellStep:
     grace: float  # seconds between being asked to end and being killed
     compensate: ShellStep | None = None  # the command that undoes it
     approval: ShellApproval | None = None
+
+
+GRACE = 5 * 60.0
+"""Seconds that a tick may be late for a slot before the slot counts as missed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schedule:
+    """When slots of a workflow are due, and what becomes of those that cannot be run in time."""
+
+    cron: str
+    timezone: str
+    start: int | None = None  # microseconds: no slot is earlier
+    end: int | None = None  # nor later
+    jitter: float = 0.0  # seconds: each slot is due so much later at most
+    catchup: float = 3600.0  # seconds: a slot that is later is not run any more
+    missed: str = "latest"  # of the missed ones: none, the latest, or all are run
+    overlap: str = "skip"  # while the slot before still runs: skip, or queue

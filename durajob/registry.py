@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from durajob.config.names import nearest
 from durajob.config.target import TARGET_RULE, parse_target
-from durajob.errors import TargetError, WorkflowNotFound
+from durajob.errors import ConfigError, TargetError, WorkflowNotFound
 
 if TYPE_CHECKING:
     from durajob.config.specs import Config, WorkflowSpec
-    from durajob.policies import NotifyPolicy, ShellStep, StepPolicy
+    from durajob.policies import NotifyPolicy, Schedule, ShellStep, StepPolicy
 
 OnBusy = Literal["fail", "skip", "wait"]
 
@@ -42,6 +42,8 @@ class Definition:
     notify: NotifyPolicy | None = None  # None where nobody is told of anything
     policies: Mapping[str, StepPolicy] = field(default_factory=dict)  # as workflows.toml says
     default_retry: Mapping[str, Any] = field(default_factory=dict)  # numbers of RetryPolicy
+    schedule: Schedule | None = None
+    recover: bool = False  # whether tick resumes its threads whose owner is gone
 
 
 def _built_in(name: str, description: str, *, thread: str | None = None) -> Definition:
@@ -86,10 +88,18 @@ class Registry:
         """``config`` is what ``file`` holds, where that has been read already."""
         self._file = file
         self._config = config
+        self._problems: Mapping[str, ConfigError] = {}
 
     def names(self) -> tuple[str, ...]:
-        """Every name, those of the workflows.toml first."""
-        return tuple(dict.fromkeys((*self._specs(), *BUILT_IN)))
+        """Every name, those of the workflows.toml first.
+
+        Raises:
+            ConfigError: when any workflow of the file is not right.
+        """
+        names = self._names()
+        for problem in self._problems.values():
+            raise problem
+        return names
 
     def definitions(self) -> tuple[Definition, ...]:
         """Every definition, in the order of ``names``."""
@@ -104,13 +114,16 @@ class Registry:
         Raises:
             WorkflowNotFound: when there is none; the nearest name is the hint.
             TargetError: when it has a colon but is no target.
-            ConfigError: when the workflows.toml is not right.
+            ConfigError: when what the workflows.toml says of it is not right; what it says of
+                other workflows is no hindrance.
         """
         if ":" in name:
             return self._of_target(name)
         spec = self._specs().get(name)
         if spec is not None:
             return self._of_spec(name, spec)
+        if name in self._problems:
+            raise self._problems[name]
         if name in BUILT_IN:
             return replace(BUILT_IN[name], **self._defaults(), notify=self._notify(name))
         raise WorkflowNotFound(f"no workflow {_shown(name)}", hint=self._hint(name))
@@ -118,17 +131,21 @@ class Registry:
     def _hint(self, name: str) -> str:
         if "/" in name or name.endswith(".py"):
             return f"name the graph in the file too: {name[:200]}:NAME ({TARGET_RULE})"
-        near = nearest(name, self.names())
+        near = nearest(name, self._names())
         return f"did you mean {near!r}?" if near else "durajob workflows lists what there is"
 
     def _of_spec(self, name: str, spec: WorkflowSpec) -> Definition:
         from durajob.config.notify import notify_policy
         from durajob.config.policies import commands_of, step_policies
+        from durajob.config.schedules import schedule_of
 
         config = self._read()
         given = {
             key: value
-            for key in ("on_busy", "timeout", "concurrency", "max_resumes", "max_crashes")
+            for key in (
+                *("on_busy", "timeout", "concurrency"),
+                *("max_resumes", "max_crashes", "recover"),
+            )
             if (value := getattr(spec, key)) is not None
         }
         if config is not None:
@@ -145,6 +162,7 @@ class Registry:
             input=spec.input,
             on_change=spec.on_change,
             policies=step_policies(config.defaults, spec) if config else {},
+            schedule=schedule_of(spec, config.defaults) if config else None,
             **(self._defaults() | given),
         )
 
@@ -155,7 +173,7 @@ class Registry:
             raise TargetError(f"no workflow and no target: {error}", hint=TARGET_RULE) from error
         if target.file is not None and not target.file.startswith("/"):
             target = target.within(_here(text))
-        taken = self.names()
+        taken = self._names()
         import hashlib
 
         digest = hashlib.sha256(str(target).encode(errors="surrogateescape")).hexdigest()[:8]
@@ -187,6 +205,7 @@ class Registry:
             "max_crashes": defaults.max_crashes,
             "max_running": defaults.max_running,
             "default_retry": retry_numbers(defaults.retry),
+            "recover": defaults.recover,
             "secrets": config.secrets,
             "log_size": config.logs.max_size,
         }
@@ -200,15 +219,18 @@ class Registry:
 
         return notify_policy(name, config.defaults.notify)
 
+    def _names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self._specs(), *self._problems, *BUILT_IN)))
+
     def _specs(self) -> Mapping[str, WorkflowSpec]:
         config = self._read()
         return config.workflows if config else {}
 
     def _read(self) -> Config | None:
         if self._config is None and self._file is not None:
-            from durajob.config.load import load_config  # msgspec: not where there is no file
+            from durajob.config.load import check_config  # msgspec: not where there is no file
 
-            self._config = load_config(self._file)
+            self._config, self._problems = check_config(self._file)
         return self._config
 
 

@@ -28,6 +28,21 @@ VERBS: dict[str, Verb] = {
         "Go on with a thread at the step that had not finished.",
         ("durajob resume nightly-2026-11-22", "durajob resume nightly-2026-11-22 --take-over"),
     ),
+    "tick": Verb(
+        "tick",
+        "Begin what is due: slots, sleepers, what was interrupted.",
+        ("durajob -f /srv/jobs/workflows.toml tick -q", "durajob tick --wait"),
+    ),
+    "schedule": Verb(
+        "schedule",
+        "Show what became of slots, which are to come; run past ones.",
+        (
+            "durajob schedule",
+            "durajob schedule next -n 5",
+            "durajob schedule backfill nightly --from 2026-11-01 --to 2026-11-22",
+            "durajob schedule install --cron",
+        ),
+    ),
     "recover": Verb(
         "recover",
         "Resume every thread whose owner is gone, oldest first.",

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import IO, NamedTuple
 
+from durajob import clock
 from durajob.commands import running
 from durajob.commands.detach import command_line
 from durajob.config.settings import Settings
@@ -32,6 +33,8 @@ from durajob.store.locks import LockFile
 from durajob.store.read import Reader
 
 _LOOK_EVERY = 1_000  # milliseconds between two looks at children, should the kernel say nothing
+_MORE_EVERY = 2.0  # seconds between two looks for more threads
+_ENDED = ("completed", "cancelled", "failed")
 _LONGEST_ANSWER = 1_000_000
 """Bytes of a child's envelope that are read: its error stands there, but its state, too."""
 
@@ -42,20 +45,28 @@ def drive_each(
     settings: Settings,
     most: int,
     report: Callable[[Recovered], None],
+    more: Callable[[], Sequence[Thread]] | None = None,
 ) -> tuple[tuple[Recovered, ...], str | None]:
     """Resume the threads in order, ``most`` at once; what became of them, in order of ending.
+
+    ``more`` is asked for further ones whenever there is room for them, until it has none and
+    all have ended.
 
     The second value is the signal that asked to stop, if one did: those that had begun were
     asked, too, and have ended; the others were left alone. A second signal ends this process at
     once, and asks them again.
     """
     drain = Drain()
-    fleet = _Fleet(settings, drain, report)
+    fleet = _Fleet(settings, drain, report, more)
+    # Not the signal that others are sent, too, when the machine goes down: a second one of that
+    # would end them at once. SIGHUP never does.
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    gently = signal.SIGTERM if ignored else signal.SIGHUP
     # Two of them, and different: the second signal may come while the first is being passed on,
     # which then never is, and two equal ones may arrive as one.
     again = partial(fleet.ask_to_stop, signal.SIGTERM, signal.SIGINT)
     with watch(drain):
-        drain.on_request(lambda reason: fleet.ask_to_stop(signal.SIGTERM))
+        drain.on_request(lambda reason: fleet.ask_to_stop(gently))
         before_abort.append(again)
         try:
             fleet.run(deque(threads), most)
@@ -74,12 +85,18 @@ class _Child(NamedTuple):
 
 class _Fleet:
     def __init__(
-        self, settings: Settings, drain: Drain, report: Callable[[Recovered], None]
+        self,
+        settings: Settings,
+        drain: Drain,
+        report: Callable[[Recovered], None],
+        more: Callable[[], Sequence[Thread]] | None,
     ) -> None:
         self.outcomes: list[Recovered] = []
         self._settings = settings
         self._drain = drain
         self._report = report
+        self._more = more or _nothing
+        self._looked = 0.0
         self._children: dict[int, _Child] = {}  # by a descriptor that tells of its end
         self._poll = select.poll()
         self._locks = LockFile(lock_path(settings.store.path), create=True)
@@ -92,12 +109,27 @@ class _Fleet:
         while True:
             while waiting and len(self._children) < most and not self._drain.requested:
                 self._begin(waiting.popleft())
+            if not waiting and len(self._children) < most and self._is_to_look():
+                waiting.extend(self._more())
+                if waiting:
+                    continue
             if not self._children:
                 if self._drain.requested or not waiting:
                     return
                 continue
             for handle, _ in self._poll.poll(_LOOK_EVERY):
                 self._end(handle)
+
+    def _is_to_look(self) -> bool:
+        """Whether to ask for more: when there is nothing else to do, when one has ended, and
+        every now and then."""
+        if self._more is _nothing or self._drain.requested:
+            return False
+        now = clock.monotonic()
+        if self._children and now - self._looked < _MORE_EVERY:
+            return False
+        self._looked = now
+        return True
 
     def ask_to_stop(self, *numbers: signal.Signals) -> None:
         """Tell every child; called from a signal handler."""
@@ -145,7 +177,7 @@ class _Fleet:
                 row = reader.row(thread.thread)
                 if row is not None and self._locks.try_recovery(row["id"]):
                     row = reader.row(thread.thread) or row
-                    if row["epoch"] == thread.epoch and row["status"] in ("pending", "running"):
+                    if row["epoch"] == thread.epoch and row["status"] not in _ENDED:
                         return int(row["id"])
                     self._locks.end_recovery(row["id"])
                 now = reader.find(thread.thread) or thread
@@ -157,6 +189,7 @@ class _Fleet:
         return None
 
     def _end(self, handle: int) -> None:
+        self._looked = 0.0
         child = self._children.pop(handle)
         self._poll.unregister(handle)
         os.close(handle)
@@ -187,6 +220,10 @@ class _Fleet:
             message = f"the process that resumed thread {name} ended with exit status {code}"
             error = ErrorInfo(code="internal", message=message, hint=f"durajob status {name}")
         return Recovered(thread=thread, exit_status=code if code >= 0 else 128 - code, error=error)
+
+
+def _nothing() -> Sequence[Thread]:
+    return ()
 
 
 def _killed(thread: str, number: int) -> ErrorInfo:

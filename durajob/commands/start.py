@@ -53,10 +53,10 @@ def start(
     running.check_choice("--on-exists", on_exists, EXISTS_CHOICES)
     running.check_choice("--on-busy", on_busy, running.BUSY_CHOICES)
     seconds = running.check_timeout(timeout)
-    when = _slot(slot)
     if thread is not None:
         check_thread_id(thread)
     definition = Registry(settings.file).get(workflow)
+    when = _slot(slot, definition)
     given = read_input(definition.input, input_file, input_pairs)
     name, templated = _thread_id(definition, thread, when, given)
     request = _Request(
@@ -64,7 +64,7 @@ def start(
         definition=definition,
         input=given,
         input_was_said=input_file is not None or bool(input_pairs),
-        slot=None if when is None else when.isoformat(timespec="minutes"),
+        slot=when,
         on_exists=on_exists or ("resume" if templated else "fail"),
         detach=detach,
         settings=settings,
@@ -83,7 +83,7 @@ class _Request:
     definition: Definition
     input: Mapping[str, Any]
     input_was_said: bool  # by whoever calls, beyond what workflows.toml says
-    slot: str | None
+    slot: datetime | None
     on_exists: str
     detach: bool
     settings: Settings
@@ -127,25 +127,40 @@ def _admit(request: _Request, shape: Shape) -> Writer | None:
     The store stays open for whoever drives the thread: when a connection is closed, SQLite moves
     its log's pages, and says nothing if that fails. So it is closed when all is written.
     """
-    from durajob.engine.admit import admit
+    from durajob.engine.admit import thread_row
     from durajob.store.write import Writer
 
+    row = thread_row(
+        request.name,
+        definition=request.definition,
+        shape=shape,
+        input=request.input,
+        file=running.definition_file(request.definition, request.settings),
+        slot=None if request.slot is None else request.slot.isoformat(timespec="minutes"),
+    )
     writer = Writer(request.settings.store.path, create=True)
     admitted = False
     try:
-        admitted = admit(
-            writer,
-            request.name,
-            definition=request.definition,
-            shape=shape,
-            input=request.input,
-            file=running.definition_file(request.definition, request.settings),
-            slot=request.slot,
-        )
+        admitted = writer.admit(row) if request.slot is None else _admit_slot(request, writer, row)
     finally:
         if not admitted:
             writer.close()
     return writer if admitted else None
+
+
+def _admit_slot(request: _Request, writer: Writer, row: Mapping[str, Any]) -> bool:
+    """A slot that is named by hand enters the ledger as one that a tick comes to."""
+    from durajob.schedule.booking import admit_by_hand, scheduled
+
+    assert request.slot is not None
+    definition = request.definition
+    return admit_by_hand(
+        writer,
+        row,
+        scheduled([definition]).get(definition.name),
+        when=request.slot,
+        file=running.definition_file(definition, request.settings),
+    )
 
 
 def _detached(request: _Request) -> ThreadResult:
@@ -211,11 +226,12 @@ def _thread_id(
     """The thread id, and whether the workflow's template gave it."""
     if thread is not None:
         return thread, False
-    if definition.thread is not None:
-        from durajob.config.template import render_thread_id
+    if definition.thread is not None or (slot is not None and definition.schedule is not None):
+        from durajob.config.template import DEFAULT_TEMPLATE, render_thread_id
 
-        when = slot or clock.to_datetime(clock.now()).astimezone().replace(second=0, microsecond=0)
-        text = render_thread_id(definition.thread, workflow=definition.name, slot=when, input=given)
+        when = slot or _in_zone(_this_minute(), definition)
+        template = definition.thread or DEFAULT_TEMPLATE
+        text = render_thread_id(template, workflow=definition.name, slot=when, input=given)
         return text, True
     import secrets
 
@@ -224,7 +240,7 @@ def _thread_id(
     return f"{definition.name[:100]}-{now:%Y%m%dT%H%M%S}-{random}", False
 
 
-def _slot(text: str | None) -> datetime | None:
+def _slot(text: str | None, definition: Definition) -> datetime | None:
     if text is None:
         return None
     try:
@@ -233,4 +249,19 @@ def _slot(text: str | None) -> datetime | None:
         raise UsageError(
             f"--slot {text[:60]!r} is not a time", hint="write it like 2026-11-22T06:00+01:00"
         ) from error
-    return when if when.tzinfo is not None else when.astimezone()
+    return _in_zone(when, definition)
+
+
+def _this_minute() -> datetime:
+    return clock.to_datetime(clock.now()).astimezone().replace(second=0, microsecond=0)
+
+
+def _in_zone(when: datetime, definition: Definition) -> datetime:
+    """The time as the clocks of the workflow's schedule show it, so that one slot has one thread
+    wherever it is named; without a schedule, as it was given, or in local time."""
+    if definition.schedule is None:
+        return when if when.tzinfo is not None else when.astimezone()
+    from zoneinfo import ZoneInfo
+
+    zone = ZoneInfo(definition.schedule.timezone)
+    return when.astimezone(zone) if when.tzinfo is not None else when.replace(tzinfo=zone)

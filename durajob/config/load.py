@@ -14,6 +14,7 @@ from msgspec import Struct
 from durajob.config.names import WORKFLOW_NAME_RULE, is_workflow_name
 from durajob.config.notify import check_notify
 from durajob.config.policies import retry_numbers, said_of_steps
+from durajob.config.schedules import check_schedule, check_templates, check_timezone
 from durajob.config.shell import shell_steps
 from durajob.config.specs import (
     ApprovalSpec,
@@ -23,13 +24,16 @@ from durajob.config.specs import (
     Duration,
     LockSpec,
     Logs,
+    Missed,
     NotifySpec,
     OnBusy,
     OnChange,
+    Overlap,
     PingSpec,
     RetentionSpec,
     RetryNumbers,
     RetrySpec,
+    ScheduleSpec,
     ShellCompensateSpec,
     ShellRetrySpec,
     ShellSpec,
@@ -49,8 +53,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 _Key = tuple[str, ...]
 
 _LATER = {
-    Defaults: ("lock", "missed", "catchup", "overlap", "timezone"),
-    WorkflowSpec: ("compensate", "lock", "schedule", "priority"),
+    Defaults: ("lock",),
+    WorkflowSpec: ("compensate", "lock", "priority"),
     StepSpec: ("needs", "run"),
 }
 """Keys of later versions: whoever writes one is told so, rather than that it is unknown."""
@@ -87,6 +91,8 @@ _CHOICES = {
     "on_busy": get_args(OnBusy),
     "on_change": get_args(OnChange),
     "method": ("POST", "GET"),
+    "missed": get_args(Missed),
+    "overlap": get_args(Overlap),
 }
 
 
@@ -121,6 +127,7 @@ def _check(document: Document) -> tuple[Config, Mapping[str, ConfigError]]:
     defaults = _decode(document, ("defaults",), document.tables.get("defaults", {}), Defaults)
     _check_waits(document, ("defaults", "retry"), defaults.retry)
     check_notify(defaults.notify, _refusal(document, ("defaults", "notify")))
+    check_timezone(document, ("defaults", "timezone"), defaults.timezone)
     logs = _decode(document, ("logs",), document.tables.get("logs", {}), Logs)
     said = document.tables.get("retention")
     retention = None if said is None else _retention(document, ("retention",), said)
@@ -134,6 +141,9 @@ def _check(document: Document) -> tuple[Config, Mapping[str, ConfigError]]:
             workflows[name] = _workflow(document, name, table, defaults)
         except ConfigError as problem:
             problems[name] = problem
+    problems.update(check_templates(document, workflows))
+    for name in problems:
+        workflows.pop(name, None)
     config = Config(
         defaults=defaults,
         logs=logs,
@@ -160,6 +170,8 @@ def _workflow(document: Document, name: str, table: object, defaults: Defaults) 
             raise document.error((*key, "thread"), str(error), hint=hint) from error
     _check_json(document, (*key, "input"), spec.input)
     check_notify(spec.notify, _refusal(document, (*key, "notify")))
+    if spec.schedule is not None:
+        check_schedule(document, name, spec, defaults)
     for step, step_spec in said_of_steps(spec):
         within = (*key, "steps", step)
         if step_spec.lock is not None:
@@ -306,6 +318,9 @@ def _decode(document: Document, key: _Key, table: object, spec: type[S]) -> S:
     lock = table.get("lock")
     if isinstance(lock, dict):
         _refuse_unknown(document, (*key, "lock"), lock, LockSpec)
+    schedule = table.get("schedule")
+    if spec is WorkflowSpec and isinstance(schedule, dict):
+        _decode(document, (*key, "schedule"), schedule, ScheduleSpec)
     steps = table.get("steps")
     if isinstance(steps, dict):
         for name, step in steps.items():

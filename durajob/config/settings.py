@@ -123,7 +123,7 @@ def _store(option: str | None, file: Path | None) -> StoreLocation:
     if variable:
         return _location(variable, _here(), UsageError, "DURAJOB_STORE")
     if file is not None:
-        return _store_in(file)
+        return store_in(file)
     folder = _xdg("XDG_DATA_HOME", ".local/share")
     if folder is None:
         raise UsageError(
@@ -133,7 +133,7 @@ def _store(option: str | None, file: Path | None) -> StoreLocation:
     return _sqlite(folder / "durajob" / "durajob.db")
 
 
-def _store_in(file: Path) -> StoreLocation:
+def store_in(file: Path) -> StoreLocation:
     """``[store] url``. A slip in this table is refused even here: it would be another store."""
     from durajob.config.toml import STORE_KEYS, read_document  # a store named by hand needs none
 

@@ -33,6 +33,8 @@ ExitCode = Annotated[int, Meta(ge=1, le=255)]
 Holders = Annotated[int, Meta(ge=1, le=MAX_HOLDERS)]
 OnBusy = Literal["fail", "skip", "wait"]
 OnChange = Literal["refuse", "accept"]
+Missed = Literal["none", "latest", "all"]
+Overlap = Literal["skip", "queue"]
 
 
 class RetryNumbers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -162,6 +164,19 @@ class RetentionSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     keep: Keep | None = None
 
 
+class ScheduleSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[workflows.NAME.schedule]``"""
+
+    cron: str
+    timezone: str | None = None
+    start: Any = None  # a date, or a date and time
+    end: Any = None
+    jitter: Duration | None = None
+    catchup: Duration | None = None
+    missed: Missed | None = None
+    overlap: Overlap | None = None
+
+
 class WorkflowSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[workflows.NAME]``"""
 
@@ -177,6 +192,8 @@ class WorkflowSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_crashes: MaxCrashes | None = None
     notify: NotifySpec = NotifySpec()
     retention: RetentionSpec | None = None
+    recover: bool | None = None
+    schedule: ScheduleSpec | None = None
     steps: dict[str, StepSpec] | list[ShellSpec] = {}
 
 
@@ -191,6 +208,11 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     concurrency: Concurrency = 4
     retry: RetryNumbers = RetryNumbers()
     notify: NotifySpec = NotifySpec()
+    recover: bool = False
+    timezone: str | None = None
+    catchup: Duration | None = None
+    missed: Missed = "latest"
+    overlap: Overlap = "skip"
 
 
 class Logs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,6 +17,9 @@ from durajob.model import THREAD_ID_RULE, is_thread_id
 
 FIELDS = ("{slot:%Y-%m-%d}", "{workflow}", "{input[key]}")
 
+DEFAULT_TEMPLATE = "{workflow}-{slot:%Y-%m-%dT%H%M}"
+"""That of the slots of a workflow which has none."""
+
 _DIRECTIVES = "YmdHMSjGVuyz"
 """What may follow a % in ``{slot:…}``: numbers only, since names change with the locale."""
 
@@ -108,7 +111,13 @@ def _slot_text(spec: str, slot: datetime) -> str:
     if not spec:
         return slot.isoformat(timespec="minutes")
     # A year below 1000 is padded by some C libraries and not by others.
-    return slot.strftime(spec.replace("%Y", f"{slot.year:04}"))
+    text = slot.strftime(spec.replace("%Y", f"{slot.year:04}"))
+    # An hour that a clock shows a second time is another slot.
+    return text + slot.strftime("%z") if _is_repeated(slot) and "%z" not in spec else text
+
+
+def _is_repeated(slot: datetime) -> bool:
+    return slot.fold == 1 and slot.utcoffset() != slot.replace(fold=0).utcoffset()
 
 
 def _input_text(template: str, field: str, input: Mapping[str, Any]) -> str:

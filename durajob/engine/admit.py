@@ -8,11 +8,9 @@ from typing import Any
 from durajob.engine import environment
 from durajob.engine.graph import Shape
 from durajob.registry import Definition
-from durajob.store.write import Writer
 
 
-def admit(
-    writer: Writer,
+def thread_row(
     thread: str,
     *,
     definition: Definition,
@@ -20,19 +18,17 @@ def admit(
     input: Mapping[str, Any],
     file: str | None,
     slot: str | None,
-) -> bool:
-    """Commit the thread's row; False when another process has just taken the thread id."""
-    return writer.admit(
-        {
-            "thread": thread,
-            "workflow": definition.name,
-            "input": environment.dumps(dict(input)),
-            "next": environment.dumps(shape.entries),
-            "total": shape.total,
-            "slot": slot,
-            **definition_columns(definition, shape, file),
-        }
-    )
+) -> dict[str, Any]:
+    """The row of a new thread, as it is admitted."""
+    return {
+        "thread": thread,
+        "workflow": definition.name,
+        "input": environment.dumps(dict(input)),
+        "next": environment.dumps(shape.entries),
+        "total": shape.total,
+        "slot": slot,
+        **definition_columns(definition, shape, file),
+    }
 
 
 def definition_columns(definition: Definition, shape: Shape, file: str | None) -> dict[str, Any]:

@@ -178,7 +178,9 @@ def _data(result: Result) -> Any:
         from durajob.render.past import as_object as entry_object
 
         return {"thread": result.thread, "entries": [entry_object(e) for e in result.entries]}
-    return {}
+    from durajob.render.slots import slot_data
+
+    return slot_data(result, thread=lambda thread: _thread(thread, whole=False), outcome=_outcome)
 
 
 def thread_line(thread: Thread) -> str:

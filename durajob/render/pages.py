@@ -116,7 +116,9 @@ def pages(result: Result, *, now: int, terminal: bool) -> list[Block]:
         from durajob.render.bars import attempt_grid
 
         return [attempt_grid(result.bars, terminal)] if result.bars else []
-    return []
+    from durajob.render.slots import slot_pages
+
+    return slot_pages(result, now, terminal)
 
 
 def group_of(step: str) -> str:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from durajob.picture import Picture
     from durajob.recovery import Recovered
     from durajob.render.pump import Painter
+    from durajob.slots import Ticked
     from durajob.timeline import Timeline
     from durajob.watching import Watching
 
@@ -115,6 +116,19 @@ class Printer:
 
         self._lines(lines())
         return 0
+
+    def ticked(self, result: Ticked) -> int:
+        """Show what a tick did; what a person has to know is told even when quiet."""
+        if not self.json:
+            for alert in self._masked(result.alerts):
+                self._say_error(alert.error.message)
+                for line in alert.tail:
+                    self.err.write(f"  | {one_line(line)}\n", patience=_PATIENCE)
+                self._say_hint("log", alert.log)
+                hint = alert.error.hint or ""
+                label = _invitation(hint) if hint.startswith("durajob ") else "hint"
+                self._say_hint(label, hint)
+        return self.result(result)
 
     def log(self, result: Logs, *, json_lines: bool) -> int:
         """Show the lines of logs as they come; the exit status."""
@@ -304,6 +318,10 @@ class Printer:
 
             self.out.write(shown(result))
             return
+        text = getattr(result, "text", None)  # what is a file's is shown as it is
+        if text is not None:
+            self.out.write(text)
+            return
         blocks = pages(result, now=clock.now(), terminal=self.out_tables)
         if self.out_tables and blocks:
             from durajob.render.tables import draw
@@ -420,4 +438,12 @@ def _remarks(result: Result) -> list[str]:
     if isinstance(result, Recovery) and not result.threads:
         where = f"in {result.store}" if result.exists else f": no store yet at {result.store}"
         return [f"nothing to recover {where}".replace(" :", ":")]
+    from durajob.slots import SlotList, Ticked
+
+    if isinstance(result, Ticked) and not (result.slots or result.threads or result.alerts):
+        return ["nothing is due"]
+    if isinstance(result, SlotList):
+        if not result.slots:
+            return [f"no slots in {result.store}"]
+        return ["there are more slots; see them with -n"] if result.more else []
     return []

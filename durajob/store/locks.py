@@ -24,6 +24,7 @@ _HEADER = struct.Struct("<8s32sQ")  # magic, store id, commits
 _COPY = struct.Struct("<48sI")  # the header again, its checksum
 _HEX = frozenset(string.hexdigits.encode())
 _MIGRATION = 1 << 20
+_CONDUCTOR = _MIGRATION + 1
 _SEATS = 1 << 21
 _THREADS = 1 << 32
 _RECOVERIES = 1 << 40
@@ -116,6 +117,18 @@ class LockFile:
     def count_seats(self, seats: int) -> int:
         """How many of the first ``seats`` seats for running threads other open files hold."""
         return self._count(_SEATS, _SEATS + seats)
+
+    def try_conductor(self) -> bool:
+        """Take it upon oneself to drive what ticks find due, if no other process does."""
+        return self._try(_CONDUCTOR)
+
+    def has_conductor(self) -> bool:
+        """Whether another process does."""
+        return self._conflict(_CONDUCTOR, 1) is not None
+
+    def end_conductor(self) -> None:
+        """Others may."""
+        self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _CONDUCTOR)
 
     def try_turn(self, turn: int) -> bool:
         """Say that a turn in the queue of a named lock is waited for."""

@@ -102,18 +102,22 @@ class Look:
 
     def is_driven(self, row: int, owner: str | None) -> bool:
         """Whether a thread that is stored as running has an owner that lives."""
-        if self.locks is not None and self.locks.thread_is_held(row):
-            # By the owner; or, if that is gone, by a program which it has left behind.
-            return owner is None or not is_gone(json.loads(owner))
-        # Its lock file may have been removed under it, and another be there by now.
-        return owner is not None and still_drives(
-            "running", json.loads(owner), held_files(self.path)
-        )
+        return is_driven(self.locks, self.path, row, owner)
 
     def was_left(self, row: int, epoch: int) -> bool:
         """Whether a thread that was read as running, and whose lock was found free after that,
         was left by its owner. An owner that comes to an end says so before it lets go."""
         return self.one(queries.STILL_RUNNING, (row, epoch)) is not None
+
+
+def is_driven(locks: LockFile | None, path: Path, row: int, owner: str | None) -> bool:
+    """Whether a thread that is stored as running has an owner that lives; ``locks`` is not the
+    file that this process holds the thread with."""
+    if locks is not None and locks.thread_is_held(row):
+        # By the owner; or, if that is gone, by a program which it has left behind.
+        return owner is None or not is_gone(json.loads(owner))
+    # Its lock file may have been removed under it, and another be there by now.
+    return owner is not None and still_drives("running", json.loads(owner), held_files(path))
 
 
 def _unreadable(path: Path, thread: str | None, error: Exception) -> StoreDamaged:

@@ -24,6 +24,11 @@ drove the thread, one row for each epoch, and how they left it.
 ``notifications`` has one row for each thing that somebody is to be told of, written by the commit
 that makes it so (``notifications`` says how they are delivered).
 
+``slots`` is the ledger of schedules: one row for each slot, written with the thread that it
+starts. ``schedules`` says how far each schedule has been followed, and when its next slot is due,
+so that a tick with nothing to do reads no workflows.toml; ``refusals`` which threads could not be
+resumed by themselves, and when that is tried again.
+
 ``checkpoints`` and ``writes`` are LangGraph's own (langgraph-checkpoint-sqlite 3.1).
 
 ``crc`` is the checksum of a row (``seals``), NULL where version 1 wrote it. A row that is copied
@@ -283,6 +288,46 @@ CREATE TABLE notifications (
 CREATE UNIQUE INDEX notifications_by_event ON notifications (event, means);
 CREATE INDEX notifications_due ON notifications (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX notifications_by_thread ON notifications (thread_id);
+
+CREATE TABLE ticked_files (
+    file  TEXT PRIMARY KEY,          -- a workflows.toml, as ticks name it
+    stamp TEXT NOT NULL              -- what it was when its schedules were last taken over
+) WITHOUT ROWID;
+CREATE TABLE schedules (
+    file      TEXT NOT NULL,
+    workflow  TEXT NOT NULL,
+    times     TEXT NOT NULL,         -- JSON: what its slots follow from
+    watermark INTEGER NOT NULL,      -- every slot up to here is in the ledger
+    due_at    INTEGER,               -- when the next one is due; null: there is none
+    PRIMARY KEY (file, workflow)
+) WITHOUT ROWID;
+CREATE TABLE slots (
+    id         INTEGER PRIMARY KEY,
+    file       TEXT,                 -- the workflows.toml with its schedule
+    workflow   TEXT NOT NULL,
+    slot       INTEGER NOT NULL,
+    shown      TEXT NOT NULL,        -- the slot in the time zone of its schedule
+    due_at     INTEGER NOT NULL,
+    outcome    TEXT NOT NULL,        -- queued, started, skipped or missed
+    reason     TEXT,
+    thread     TEXT,
+    handled_at INTEGER NOT NULL,
+    handled_by TEXT NOT NULL,        -- tick, hand or backfill
+    told       INTEGER NOT NULL,     -- whether nothing of it is left to be told
+    slots      INTEGER NOT NULL DEFAULT 1,  -- that the row stands for
+    until      INTEGER               -- the last of them
+);
+CREATE UNIQUE INDEX slots_by_time ON slots (workflow, slot);
+CREATE INDEX slots_untold ON slots (thread) WHERE told = 0;
+CREATE INDEX slots_queued ON slots (workflow, slot) WHERE outcome = 'queued';
+CREATE TABLE refusals (
+    thread_id INTEGER PRIMARY KEY,
+    epoch     INTEGER NOT NULL,
+    times     INTEGER NOT NULL,      -- in a row, at this epoch
+    retry_at  INTEGER NOT NULL,
+    error     TEXT NOT NULL,         -- JSON: code, message, hint
+    told      INTEGER NOT NULL DEFAULT 0
+);
 """,
 )
 """One script for each version; the first makes version 1. A script only adds, so that an

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from durajob import clock
 from durajob.store import hand_queries, queries, seals
@@ -18,6 +18,8 @@ from durajob.store.holders import held_by
 from durajob.store.ledger import Crashes
 from durajob.store.notifications import Announcer
 from durajob.store.processes import describe_self, user_name
+
+T = TypeVar("T")
 
 
 class Writer:
@@ -70,6 +72,11 @@ class Writer:
 
         forked: bool = self._transact(admit)
         return forked
+
+    def together(self, operation: Callable[[Any], T]) -> T:
+        """Run ``operation(cursor)`` in one durable transaction; what it returned."""
+        value: T = self._transact(operation)
+        return value
 
     def claim(
         self,
@@ -253,6 +260,11 @@ def _admit(cursor: Any, values: Mapping[str, Any]) -> int | None:
     seals_of = {"crc": crc, "claim_crc": _seal_of_claim(row[0], values)}
     cursor.execute(queries.ADMIT_ORIGIN, {**values, "id": row[0], **seals_of})
     return int(row[0])
+
+
+def admit_row(cursor: Any, row: Mapping[str, Any]) -> bool:
+    """Write the rows of a new thread; see ``Writer.admit``."""
+    return _admit(cursor, {**row, "now": clock.now()}) is not None
 
 
 def _seal_of_claim(row: int, values: Mapping[str, Any]) -> int:

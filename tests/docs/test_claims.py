@@ -128,6 +128,7 @@ def test_every_status_is_described() -> None:
         ("logs", specs.Logs),
         ("defaults", specs.Defaults),
         ("workflows", specs.WorkflowSpec),
+        ("schedule", specs.ScheduleSpec),
         ("steps", specs.StepSpec),
         ("lock", specs.LockSpec),
         ("Shell steps", specs.ShellSpec),
@@ -145,7 +146,7 @@ def test_every_key_is_described(title: str, spec: type[msgspec.Struct]) -> None:
         for limit in _limits(hints[field.name]):
             assert f"{limit:,}" in rows[field.name][3], field.name
         if isinstance(field.default, (int, str)):
-            shown = {"": '`""`'}.get(str(field.default), str(field.default))
+            shown = {"": '`""`', "False": "false"}.get(str(field.default), str(field.default))
             assert shown in rows[field.name][2], field.name
         if field.required:
             assert rows[field.name][2] == "must be given"

@@ -120,6 +120,10 @@ def test_real_output_fits_its_schema(forked: Forked) -> None:
         (0, "recover"),
         (0, "recover", "--wait"),
         (2, "recover", "--jobs", "0"),
+        (0, "tick"),
+        (0, "schedule"),
+        (0, "schedule", "install", "--cron"),
+        (2, "schedule", "backfill"),
         (0, "status", "d"),
         (0, "export", "--all", "-o", "x"),
         (2, "export", "--all"),
@@ -144,6 +148,20 @@ def test_real_output_fits_its_schema(forked: Forked) -> None:
         (0, "prune", "--yes"),
     ):
         check(forked.run(*args, "--json", check=status))
+
+
+def test_slots_fit_their_schema(forked: Forked) -> None:
+    """Ticks, the ledger and plans, with slots in them."""
+    (forked.cwd / "workflows.toml").write_text(
+        '[workflows.a]\ngraph = "durajob.examples.durable:workflow"\n'
+        'input = { seconds = 0, fail_at = "A" }\nschedule = { cron = "* * * * *" }\n'
+    )
+    check(forked.run("tick", "--wait", "--json", check=1))
+    check(forked.run("tick", "--json"))
+    check(forked.run("schedule", "--json", check=0))
+    check(forked.run("schedule", "next", "--json", check=0))
+    times = ("--from", "2026-01-01T00:00", "--to", "2026-01-01T00:09")
+    check(forked.run("schedule", "backfill", "a", *times, "--json", check=0))
 
 
 def test_a_thread_that_waits_or_runs_fits_the_schema(forked: Forked) -> None:

@@ -44,6 +44,52 @@ def run_out() -> None:
     setattr(drive, "clock", own)  # noqa: B010 - that is the fault
 
 
+def set_clock_to() -> None:
+    """Let the wall clock begin at CLOCK, in seconds since the epoch."""
+    offset, true = int(os.environ["CLOCK"]) * 1_000_000_000 - time.time_ns(), time.time_ns
+    time.time_ns = lambda: true() + offset
+    time.time = lambda: time.time_ns() / 1e9
+
+
+def drive_nothing() -> None:
+    """Let a tick find out what is due, and begin none of it."""
+    from durajob.commands import conductor
+
+    setattr(conductor, "begin_conductor", lambda settings: 0)  # noqa: B010 - that is the fault
+
+
+def die_before_slots() -> None:
+    """Kill the process when the first slots are written but not committed."""
+    _die_with_slots(committed=False)
+
+
+def die_after_slots() -> None:
+    """Kill the process when the first slots are committed."""
+    _die_with_slots(committed=True)
+
+
+def _die_with_slots(*, committed: bool) -> None:
+    from durajob.store.write import Writer
+
+    together = Writer.together
+
+    def and_die(self: Writer, operation: Any) -> Any:
+        def run(cursor: Any) -> Any:
+            value = operation(cursor)
+            found.extend(cursor.execute("SELECT id FROM slots").fetchall())
+            if found and not committed:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return value
+
+        found: list[Any] = []
+        value = together(self, run)
+        if found:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return value
+
+    setattr(Writer, "together", and_die)  # noqa: B010 - that is the fault
+
+
 def sleep_elsewhere() -> None:
     """Let no sleep but the shortest be waited for in the process."""
     from durajob.engine import waits

@@ -73,6 +73,12 @@ def test_what_the_file_says_reaches_the_definition(tmp_path: Path) -> None:
 
 
 W = '[workflows.a]\ngraph = "./f.py:g"\n'
+C = W + "[workflows.a.schedule]\ncron = "
+TWO = """[workflows.{0}]
+graph = "./f.py:g"
+thread = "x-{{slot:%Y-%m-%d}}"
+schedule = {{ cron = "@daily" }}
+"""
 S = W + "[workflows.a.steps.load]\n"
 
 
@@ -90,7 +96,8 @@ S = W + "[workflows.a.steps.load]\n"
         ('[defaults]\nretry = { on = "OSError" }', "2: defaults.retry.on: ", "steps.STEP"),
         ('[defaults]\non_busy = "never"', "2: defaults.on_busy: ", "fail, skip, wait"),
         ('[defaults]\nnotify = "x"', "2: defaults.notify: must be a table, not a string", None),
-        ('[defaults]\noverlap = "x"', "2: defaults.overlap: not supported by this version", None),
+        ('[defaults]\noverlap = "x"', "2: defaults.overlap: is none of the choices", "skip, queue"),
+        ('[defaults]\ntimezone = "x/y"', "2: defaults.timezone: no time zone 'x/y'", None),
         (W + "notify = { failde = 'x' }", "3: workflows.a.notify.failde: unknown key", "failed"),
         (W + "notify = { failed = 1 }", "3: workflows.a.notify.failed: must be a string", None),
         (W + "notify = { failed = \"a\\u0000\" }", "notify.failed: holds a zero byte", "mail"),
@@ -109,7 +116,41 @@ S = W + "[workflows.a.steps.load]\n"
         (W + "grpah = 1", "3: workflows.a.grpah: unknown key", "'graph'"),
         (W + '"on-busy" = "skip"', '3: workflows.a.on-busy: unknown key', "'on_busy'"),
         ('[workflows."a b"]\ngraph = "./f.py:g"', '1: workflows."a b": is no name', "ASCII"),
-        (W + "[workflows.a.schedule]\ncron = 'x'", "3: workflows.a.schedule: not supported", None),
+        (W + "[workflows.a.schedule]\n", "3: workflows.a.schedule: cron is missing", None),
+        (C + "'x'", "4: workflows.a.schedule.cron: 'x' has 1 fields, not 5", "30 6"),
+        (C + "'0 0 31 2 *'", "4: workflows.a.schedule.cron: '0 0 31 2 *' never comes", None),
+        (C + "'@daily'\ncrn = 1", "5: workflows.a.schedule.crn: unknown key", "'cron'"),
+        (C + "'@daily'\ntimezone = 'Europe/Olso'", "5: workflows.a.schedule.timezone", "Oslo"),
+        (C + "'@daily'\ntimezone = 'Europe'", "schedule.timezone: no time zone 'Europe'", None),
+        (C + "'@daily'\ntimezone = '../x'", "schedule.timezone: no time zone '../x'", None),
+        (C + "'@daily'\nstart = 'soon'", "5: workflows.a.schedule.start: must be a", "start"),
+        (
+            C + "'@daily'\nstart = 2026-02-01\nend = 2026-01-31",
+            "6: workflows.a.schedule.end: is not later than start",
+            None,
+        ),
+        (C + "'@hourly'\njitter = '1h'", "5: workflows.a.schedule.jitter: is as long as", None),
+        (C + "'@daily'\nmissed = 'some'", "schedule.missed: is none of the choices", "latest"),
+        (
+            W + "thread = 'a'\nschedule = { cron = '@daily' }",
+            "3: workflows.a.thread: has no {slot:…} in it",
+            "a-{slot",
+        ),
+        (
+            W + "thread = 'a-{slot:%Y-%m-%d}'\nschedule = { cron = '@hourly' }",
+            "3: workflows.a.thread: gives the slots 2026-01-01",
+            "%H%M",
+        ),
+        (
+            W + "thread = 'a-{slot}-{input[k]}'\nschedule = { cron = '@daily', timezone = 'UTC' }",
+            "3: workflows.a.thread: ",
+            None,
+        ),
+        (
+            TWO.format("a") + TWO.format("b"),
+            "7: workflows.b.thread: gives the slots of workflow b the threads of workflow a",
+            "{workflow}-",
+        ),
         (W + "[[workflows.a.steps]]\nname = 'x'", "3: workflows.a.steps.x: run is missing", None),
         (S + "needs = ['x']", "4: workflows.a.steps.load.needs: not supported", "retry"),
         (S + "timeout = 3", "4: workflows.a.steps.load.timeout: must be a duration in qu", None),

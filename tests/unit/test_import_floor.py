@@ -100,6 +100,36 @@ def test_real_reads_load_nothing_heavy(
     assert needed == HEAVY & set(done.stderr.splitlines())
 
 
+def test_a_tick_with_nothing_to_do_loads_nothing_heavy(durajob: Durajob, tmp_path: Path) -> None:
+    """It follows its schedules without reading what they are, and loads no workflow."""
+    (tmp_path / "workflows.toml").write_text(
+        '[workflows.job]\ngraph = "durajob.examples.durable:workflow"\n'
+        'schedule = { cron = "0 0 29 2 *" }\n'
+    )
+    durajob.run("tick", check=0)
+    program = (
+        "import sys; from durajob.cli import main; status = main(sys.argv[1:]);"
+        "sys.stderr.write('\\n'.join(sys.modules)); sys.exit(status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "tick"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    loaded = set(done.stderr.splitlines())
+    assert (0, True) == (done.returncode, "durajob.commands.tick" in loaded), done.stderr
+    more = {
+        "zoneinfo",
+        "tomllib",
+        "durajob.registry",
+        "durajob.config.specs",
+        "durajob.engine",
+        "durajob.store.write",
+    }
+    assert {"tomllib"} == (HEAVY | more) & loaded
+
+
 def test_only_the_verb_that_was_called_is_loaded(tmp_path: Path) -> None:
     """``durajob list`` does not load the other verbs."""
     loaded = tmp_path / "loaded"

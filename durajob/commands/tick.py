@@ -1,0 +1,222 @@
+"""What one crontab line runs each minute: whatever is due is begun, and what went wrong is told.
+
+Returns at once; what it begins runs on in processes of its own. However many ticks overlap, were
+missed or died, each slot is handled once (``schedule.booking``) and each thread has one owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from durajob import clock
+from durajob.commands.ids import resume_command
+from durajob.config.settings import Settings
+from durajob.errors import ConfigError, NoStore
+from durajob.model import ErrorInfo, Thread, ThreadStatus
+from durajob.recovery import Recovered
+from durajob.schedule.workflows import Workflows
+from durajob.slots import Alert, Slot, Ticked
+from durajob.store.agenda import Agenda, Ended, Refused
+
+_TAIL = 10  # lines of a log
+
+
+def tick(
+    *, settings: Settings, wait: bool, drive: bool, report: Callable[[Recovered], None]
+) -> Ticked:
+    """Start the slots that are due, and have resumed what is due.
+
+    Unless ``wait``, another process drives the threads. ``drive`` is to be that process.
+
+    Raises:
+        ConfigError: when the workflows.toml cannot be read at all.
+        StoreError: when the store cannot be used; that there is none is no error.
+    """
+    workflows = Workflows(settings.file)
+    if drive:
+        from durajob.commands.conductor import conduct
+
+        conduct(settings, workflows)
+        return Ticked(slots=(), threads=(), store=settings.store.url)
+    now = clock.now()
+    slots = _book(settings, workflows, now)
+    threads, alerts, news = _look(settings, workflows, now)
+    problem = _problem(workflows) if slots is not None else None
+    result = Ticked(
+        slots=slots or (),
+        threads=threads,
+        store=settings.store.url,
+        alerts=(*_missed(slots or ()), *alerts),
+        exit_status=0 if problem is None else ConfigError.exit_status,
+        error=problem,
+    )
+    return _driven(result, settings, workflows, wait, report, news=news)
+
+
+def _book(settings: Settings, workflows: Workflows, now: int) -> list[Slot] | None:
+    """Enter what is due; None where nothing was, and the workflows.toml was not even read."""
+    if workflows.file is None:
+        return None
+    file, stamp = str(workflows.file), workflows.stamp
+    queued = False
+    try:
+        with Agenda(settings.store.path) as agenda:
+            queued = agenda.has_queued(file)
+            if agenda.is_followed(file, stamp, now) and not queued:
+                return None
+    except NoStore:
+        if not workflows.scheduled:
+            return []
+    from durajob.schedule.booking import book, start_queued
+    from durajob.store.write import Writer
+
+    scheduled, problems = workflows.scheduled, workflows.problems
+    writer = Writer(settings.store.path, create=True)
+    try:
+        slots = start_queued(writer, scheduled, file=file, now=now) if queued else []
+        slots += book(
+            writer,
+            scheduled,
+            file=file,
+            stamp=None if problems else stamp,
+            now=now,
+        )
+    finally:
+        writer.close()
+    return slots
+
+
+def _look(
+    settings: Settings, workflows: Workflows, now: int
+) -> tuple[tuple[Thread, ...], tuple[Alert, ...], bool]:
+    """What is to be resumed; what is to be told here, noted as told once it is known; whether
+    somebody is to be told elsewhere."""
+    try:
+        with Agenda(settings.store.path) as agenda:
+            due = agenda.due(now, recovers=workflows.recovers)
+            ended = [each for each in agenda.ended() if not _goes_on(each, workflows)]
+            refused = list(agenda.refused())
+            news = agenda.has_news(now)
+    except NoStore:
+        return (), (), False
+    if ended or refused:
+        from durajob.store.desk import at_desk
+        from durajob.store.write import Writer
+
+        writer = Writer(settings.store.path, create=False)
+        try:
+            at_desk(
+                writer,
+                lambda desk: desk.told(
+                    [each.id for each in ended], [each.thread_id for each in refused]
+                ),
+            )
+        finally:
+            writer.close()
+    return due, (*_of_ended(ended), *_of_refused(refused)), news
+
+
+def _driven(
+    result: Ticked,
+    settings: Settings,
+    workflows: Workflows,
+    wait: bool,
+    report: Callable[[Recovered], None],
+    *,
+    news: bool,
+) -> Ticked:
+    from dataclasses import replace
+
+    if not result.threads and not news:
+        return replace(result, outcomes=() if wait else None)
+    from durajob.commands import conductor
+
+    if not wait or not result.threads:
+        if not conductor.has_conductor(settings):
+            conductor.begin_conductor(settings)
+        count = _count(len(result.threads), "thread")
+        notes = (f"{count} driven in the background",) if result.threads else ()
+        return replace(result, outcomes=() if wait else None, notes=notes)
+    from durajob.commands.recover import verdict
+
+    outcomes, stopped_by = conductor.drive(
+        result.threads, settings=settings, workflows=workflows, report=report
+    )
+    status, error = verdict(outcomes, of=len(result.threads), stopped_by=stopped_by)
+    if status == 0:
+        status, error = result.exit_status, result.error
+    now = {outcome.thread.thread: outcome.thread for outcome in outcomes}
+    threads = tuple(now.get(thread.thread, thread) for thread in result.threads)
+    return replace(result, threads=threads, outcomes=outcomes, exit_status=status, error=error)
+
+
+def _goes_on(ended: Ended, workflows: Workflows) -> bool:
+    """Whether a thread that was left is resumed by itself, so that nobody need know."""
+    thread = ended.thread
+    left = (ThreadStatus.INTERRUPTED, ThreadStatus.STOPPED)
+    return thread is not None and thread.status in left and workflows.recovers(thread.workflow)
+
+
+def _missed(slots: Sequence[Slot]) -> Iterator[Alert]:
+    """One for each workflow of which slots were missed."""
+    by_workflow: dict[str, list[Slot]] = {}
+    for slot in slots:
+        if slot.outcome == "missed":
+            by_workflow.setdefault(slot.workflow, []).append(slot)
+    for workflow, missed in by_workflow.items():
+        count = sum(slot.slots for slot in missed)
+        first = missed[0].slot
+        which = first if count == 1 else f"the first at {first}"
+        message = f"{_count(count, 'slot')} of {workflow} missed ({which}): {missed[-1].reason}"
+        hint = f"durajob schedule --workflow {workflow}"
+        yield Alert(ErrorInfo(code="slot_missed", message=message, hint=hint))
+
+
+def _of_ended(ended: Sequence[Ended]) -> Iterator[Alert]:
+    for each in ended:
+        thread = each.thread
+        if thread is None or thread.status.is_final:
+            continue
+        hint = None if thread.is_final else resume_command(thread)
+        error = thread.error
+        if thread.status is not ThreadStatus.FAILED or error is None:
+            message = f"thread {thread.thread} of a slot is {thread.status.value}"
+            yield Alert(ErrorInfo(code=thread.status.value, message=message, hint=hint))
+            continue
+        where = "" if error.step is None else f" in step {error.step}"
+        message = f"thread {thread.thread} failed{where}: {error.type}: {error.message}"
+        yield Alert(
+            ErrorInfo(code="workflow_failed", message=message, hint=hint),
+            log=error.log,
+            tail=() if error.log is None else _tail(Path(error.log)),
+        )
+
+
+def _of_refused(refused: Sequence[Refused]) -> Iterator[Alert]:
+    for each in refused:
+        message = f"thread {each.thread} could not be resumed: {each.error.message}"
+        yield Alert(each.error._replace(message=message))
+
+
+def _tail(log: Path) -> tuple[str, ...]:
+    """The last lines of a log; none where it cannot be read."""
+    from durajob.store.logs import read_log
+
+    try:
+        return tuple(entry.text for entry, _ in list(read_log(log))[-_TAIL:])
+    except OSError:
+        return ()
+
+
+def _problem(workflows: Workflows) -> ErrorInfo | None:
+    problems = workflows.problems
+    if not problems:
+        return None
+    first = next(iter(problems.values()))
+    more = f" (and {len(problems) - 1} more workflows)" if len(problems) > 1 else ""
+    return ErrorInfo(code=first.code, message=f"{first.message}{more}", hint=first.hint)
+
+
+def _count(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number} {what}s"

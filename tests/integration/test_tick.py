@@ -1,0 +1,273 @@
+"""tick: each slot handled once, whatever ticks do; what is due begun; what went wrong told."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.forked import Forked
+from tests.harness import wait_for
+
+GRAPHS = Path(__file__).with_name("graphs.py")
+MINUTE = 60
+NOON = "2026-11-22T12:00+00:00"
+BASE = 1_795_348_800  # that time, in seconds since the epoch
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A workflows.toml with an hourly job in it."""
+    return written(tmp_path)
+
+
+def written(folder: Path, schedule: str = "", more: str = "", graph: str = "chain") -> Path:
+    """A workflows.toml whose job is due each hour."""
+    path = folder / "workflows.toml"
+    path.write_text(
+        f'{more}\n[workflows.job]\ngraph = "{GRAPHS}:{graph}"\n'
+        f'[workflows.job.schedule]\ncron = "0 * * * *"\ntimezone = "UTC"\n{schedule}\n'
+    )
+    return path
+
+
+def at(minutes: float) -> dict[str, str]:
+    """The environment in which it is so many minutes after noon."""
+    return {"FAULTS": "set_clock_to", "CLOCK": str(int(BASE + minutes * MINUTE))}
+
+
+def tick(forked: Forked, minutes: float, *args: str, check: int = 0) -> Any:
+    """One tick at that time; it waits for what it begins."""
+    return forked.run("tick", "--wait", "--json", *args, env=at(minutes), check=check).data
+
+
+def look(forked: Forked, minutes: float) -> Any:
+    """One tick at that time, which begins none of what it finds due."""
+    env = {**at(minutes), "FAULTS": "set_clock_to,drive_nothing"}
+    return forked.run("tick", "--json", env=env, check=0).data
+
+
+def ledger(forked: Forked) -> dict[str, tuple[str, str | None]]:
+    """What became of each slot, the latest first: outcome, and how its thread stands."""
+    slots = forked.run("schedule", "--json", check=0).data["slots"]
+    return {each["slot"][11:16]: (each["outcome"], each["status"]) for each in slots}
+
+
+def lines(effects: Path) -> list[str]:
+    """What the steps have done."""
+    return effects.read_text().split() if effects.exists() else []
+
+
+def test_a_slot_is_run_once_by_the_ticks_of_its_minute(
+    forked: Forked, effects: Path, file: Path
+) -> None:
+    """The first tick only begins to follow the schedule; the slot's thread has the slot in it."""
+    assert [] == look(forked, -5)["slots"]
+    done = tick(forked, 0)
+    assert [("started", "job-2026-11-22T1200", 0.0)] == [
+        (each["outcome"], each["thread"], each["late_seconds"] // 10) for each in done["slots"]
+    ]
+    assert ["completed"] == [each["status"] for each in done["threads"]]
+    assert [] == tick(forked, 0)["slots"] + tick(forked, 1)["slots"]
+    assert ["a", "b", "c", "d"] == lines(effects)
+    shown = forked.run("status", "job-2026-11-22T1200", "--json", check=0).thread
+    assert NOON == shown["slot"]
+    assert {"12:00": ("started", "completed")} == ledger(forked)
+
+
+def test_eight_ticks_at_once_start_a_slot_once(forked: Forked, effects: Path, file: Path) -> None:
+    """However many come to it at the same instant."""
+    look(forked, -1)
+    runs = [forked.begin("tick", "--wait", "--json", env=at(0)) for _ in range(8)]
+    slots = [each for run in runs for each in run.wait(check=0).data["slots"]]
+    assert ["job-2026-11-22T1200"] == [each["thread"] for each in slots]
+    assert ["a", "b", "c", "d"] == lines(effects)
+
+
+@pytest.mark.parametrize("fault", ["die_before_slots", "die_after_slots"])
+def test_a_tick_that_dies_leaves_its_slot_to_the_next(
+    forked: Forked, effects: Path, file: Path, fault: str
+) -> None:
+    """Before its commit nothing has happened; after it the thread is there to be driven."""
+    look(forked, -1)
+    env = {**at(0), "FAULTS": f"set_clock_to,{fault}"}
+    assert -signal.SIGKILL == forked.run("tick", env=env).exit_status
+    assert [] == lines(effects)
+    tick(forked, 1)
+    assert ["a", "b", "c", "d"] == lines(effects)
+    assert {"12:00": ("started", "completed")} == ledger(forked)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ('missed = "none"', ["missed", "missed", "missed"]),
+        ('catchup = "3h"', ["missed", "missed", "started"]),
+        ('catchup = "3h"\nmissed = "all"', ["started", "queued", "queued"]),
+        ('catchup = "2h"\nmissed = "all"', ["missed", "started", "queued"]),
+    ],
+)
+def test_slots_that_were_missed(
+    forked: Forked, tmp_path: Path, schedule: str, expected: list[str]
+) -> None:
+    """No tick for three hours: what is run then, in order, and what is told."""
+    written(tmp_path, schedule)
+    look(forked, -1)
+    told = look(forked, 175)["alerts"]
+    slots = forked.run("schedule", "--json", check=0).data["slots"]
+    assert expected == [each["outcome"] for each in reversed(slots)]
+    assert [175, 115, 55] == [each["late_seconds"] // 60 for each in reversed(slots)]
+    assert (["slot_missed"] if "missed" in expected else []) == [each["code"] for each in told]
+
+
+@pytest.mark.parametrize(
+    ("said", "second", "at_last"), [("skip", "skipped", 3), ("queue", "queued", 6)]
+)
+def test_overlap(
+    forked: Forked, effects: Path, tmp_path: Path, said: str, second: str, at_last: int
+) -> None:
+    """While the slot before still runs, the next is skipped, or waits for its end."""
+    written(tmp_path, f'overlap = "{said}"', graph="held")
+    look(forked, -1)
+    first = forked.begin("tick", "--wait", env=at(0))
+    first.until(lambda: lines(effects))
+    tick(forked, 60)
+    assert [(second, None), ("started", "running")] == list(ledger(forked).values())
+    Path(f"{effects}.go").touch()
+    first.wait(check=0)
+    tick(forked, 61)
+    assert at_last == len(lines(effects))
+
+
+def test_the_same_slot_by_hand(forked: Forked, effects: Path, file: Path) -> None:
+    """It has the thread that a tick would give it, in whatever zone it is named, and a tick
+    finds it handled."""
+    look(forked, -1)
+    by_hand = forked.run("start", "job", "--slot", "2026-11-22T13:00+01:00", "--json", check=0)
+    assert ("job-2026-11-22T1200", NOON) == (by_hand.thread["thread"], by_hand.thread["slot"])
+    assert [] == tick(forked, 0)["slots"]
+    assert ["a", "b", "c", "d"] == lines(effects)
+    (slot,) = forked.run("schedule", "--json", check=0).data["slots"]
+    assert ("hand", "completed") == (slot["handled_by"], slot["status"])
+
+
+def test_a_clock_that_is_set_back_runs_no_slot_again(forked: Forked, file: Path) -> None:
+    """Nor does one that was far ahead silence the schedule."""
+    found = [look(forked, minutes)["slots"] for minutes in (-1, 0, -30, 1, 525_600, 61, 119)]
+    assert [[], ["started"], [], [], ["missed", "skipped"], [], []] == [
+        [each["outcome"] for each in slots] for slots in found
+    ]
+    assert [NOON[:11] + "14:00+00:00"] == [each["slot"] for each in look(forked, 120)["slots"]]
+
+
+def test_a_schedule_that_was_changed_or_removed(forked: Forked, tmp_path: Path) -> None:
+    """From the change on the new one holds; what the old one owed is entered as missed."""
+    path = written(tmp_path)
+    look(forked, -1)
+    path.write_text(path.read_text().replace('"0 * * * *"', '"30 * * * *"'))
+    (owed,) = look(forked, 5)["slots"]
+    assert ("missed", NOON) == (owed["outcome"], owed["slot"])
+    assert ["started"] == [each["outcome"] for each in look(forked, 30)["slots"]]
+    path.write_text(path.read_text().partition("[workflows.job.schedule]")[0])
+    (gone,) = look(forked, 95)["slots"]
+    assert ("missed", "2026-11-22T13:30+00:00") == (gone["outcome"], gone["slot"])
+    assert [] == look(forked, 300)["slots"]
+
+
+def test_without_wait_it_returns_and_jobs_run_on(
+    forked: Forked, effects: Path, tmp_path: Path
+) -> None:
+    """One process in the background drives what is due, a queued slot once its turn has come."""
+    written(tmp_path, 'overlap = "queue"', graph="held")
+    look(forked, -1)
+    for hour in (0, 60):
+        forked.run("tick", env=at(hour), check=0)
+    wait_for(lambda: lines(effects))
+    assert [("queued", None), ("started", "running")] == list(ledger(forked).values())
+    Path(f"{effects}.go").touch()
+    wait_for(lambda: 6 == len(lines(effects)))
+    wait_for(lambda: {("started", "completed")} == set(ledger(forked).values()))
+
+
+def test_sleepers_are_woken_and_what_was_interrupted_is_recovered_where_asked(
+    forked: Forked, effects: Path, tmp_path: Path
+) -> None:
+    """A thread whose process was killed is told of once; with recover it goes on."""
+    path = written(tmp_path)
+    env = {"DIE": "b:after"}
+    died = forked.run("start", "job", "--slot", NOON, env=env)
+    assert -signal.SIGKILL == died.exit_status
+    told = tick(forked, 1)
+    assert ([], ["interrupted"]) == (told["threads"], [each["code"] for each in told["alerts"]])
+    assert ([], []) == (tick(forked, 2)["threads"], tick(forked, 2)["alerts"])
+    text = path.read_text().replace("[workflows.job]\n", "[workflows.job]\nrecover = true\n")
+    path.write_text(text)
+    assert ["completed"] == [each["status"] for each in tick(forked, 3)["threads"]]
+    assert ["a", "b", "b", "c", "d"] == lines(effects)
+
+
+def test_what_cannot_be_resumed_is_told_once_and_tried_again_later(
+    forked: Forked, effects: Path, tmp_path: Path
+) -> None:
+    """A target that does not load holds no other workflow up, nor does a typo in one."""
+    path = written(tmp_path)
+    good = path.read_text().replace("workflows.job", "workflows.good")
+    bad = path.read_text().replace(f"{GRAPHS}:chain", f"{GRAPHS}:nothing")
+    typo = '[workflows.typo]\ngraphh = "x"\n'
+    path.write_text(bad + good + typo)
+    tick(forked, -1, check=78)
+    refused = tick(forked, 0, check=78)
+    assert {"job-2026-11-22T1200": 78, "good-2026-11-22T1200": 0} == {
+        each["thread"]: each["exit_code"] for each in refused["outcomes"]
+    }
+    assert ["a", "b", "c", "d"] == lines(effects)
+    path.write_text(bad + good)
+    told = forked.run("tick", "-q", env=at(0.5), check=0)
+    assert "thread job-2026-11-22T1200 could not be resumed" in told.stderr
+    assert ("", "") == (told.stdout, forked.run("tick", "-q", env=at(0.6), check=0).stderr)
+    path.write_text(path.read_text().replace(":nothing", ":chain"))
+    assert ["completed"] == [each["status"] for each in tick(forked, 2)["threads"]]
+
+
+def test_quiet_says_nothing_of_success_and_all_of_a_failure(
+    forked: Forked, effects: Path, file: Path
+) -> None:
+    """What cron mails: the first error, the end of the log, the command that resumes."""
+    look(forked, -1)
+    env = {**at(0), "FAIL": "b"}
+    forked.run("tick", "--wait", "--quiet", env=env, check=1)
+    told = forked.run("tick", "--quiet", env=at(1), check=0)
+    assert "" == told.stdout
+    first, *rest = told.stderr.splitlines()
+    assert (
+        "error: thread job-2026-11-22T1200 failed in step b: ConnectionError: b failed on demand"
+        == first
+    )
+    assert any(line.startswith("  | ") and "b failed on demand" in line for line in rest)
+    assert "  resume with: durajob resume job-2026-11-22T1200" == rest[-1]
+    assert ("", "") == (lambda again: (again.stdout, again.stderr))(
+        forked.run("tick", "--quiet", env=at(2), check=0)
+    )
+
+
+def test_a_backfill_shows_its_plan_and_runs_one_after_the_other(
+    forked: Forked, effects: Path, tmp_path: Path
+) -> None:
+    """What has run is left alone; what was missed is run after all."""
+    written(tmp_path, 'missed = "none"')
+    look(forked, -1)
+    tick(forked, 0)
+    look(forked, 115)
+    args = ("backfill", "job", "--from", "2026-11-22T11:00", "--to", "2026-11-22T13:30")
+    plan = forked.run("schedule", *args, "--json", env=at(116), check=0).data
+    assert [("11:00", None), ("13:00", "missed")] == [
+        (each["slot"][11:16], each["outcome"]) for each in plan["coming"]
+    ]
+    assert 4 == len(lines(effects))
+    run = forked.run("schedule", *args, "--yes", "--json", env=at(116), check=0).data
+    assert 2 == run["queued"]
+    wait_for(lambda: {("started", "completed")} == set(ledger(forked).values()))
+    assert ["11:00", "12:00", "13:00"] == sorted(ledger(forked))
+    assert 12 == len(lines(effects))
