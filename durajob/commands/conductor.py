@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from durajob import clock
 from durajob.commands.detach import drive_in_background
 from durajob.commands.fleet import drive_each
+from durajob.commands.prune import follow_retention
 from durajob.config.settings import Settings
 from durajob.model import Thread
 from durajob.notify.deliver import deliver_due
@@ -26,6 +27,7 @@ from durajob.store.files import lock_path
 from durajob.store.locks import LockFile
 from durajob.store.write import Writer
 
+_PRUNING = 10.0  # seconds, at most once a day
 _NOT_REFUSED = (0, 3, 75, 76)
 """Exit statuses that say nothing against resuming a thread: it ended, waits, or is another's."""
 
@@ -101,6 +103,7 @@ def _drive_all(settings: Settings, workflows: Workflows, begun: set[tuple[str, i
         return found
 
     deliver_due(settings, _say)
+    follow_retention(settings=settings, seconds=_PRUNING)
     _, stopped_by = drive(
         more(), settings=settings, workflows=workflows, report=lambda _: None, more=more
     )
