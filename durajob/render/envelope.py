@@ -180,7 +180,9 @@ def _data(result: Result) -> Any:
         return {"thread": result.thread, "entries": [entry_object(e) for e in result.entries]}
     from durajob.render.slots import slot_data
 
-    return slot_data(result, thread=lambda thread: _thread(thread, whole=False), outcome=_outcome)
+    return slot_data(
+        result, thread=lambda thread: thread_object(thread, whole=False), outcome=_outcome
+    )
 
 
 def thread_line(thread: Thread) -> str:
