@@ -1,0 +1,17 @@
+"""A sample of the year of ticks: the full form is ``python -m tests.faults ticks``."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tests.faults.ticks import simulate
+
+
+@pytest.mark.parametrize("day", ["2026-03-07", "2026-03-28", "2026-04-04", "2026-10-24"])
+def test_every_slot_is_accounted_for_once(tmp_path: Path, day: str) -> None:
+    """Ticks that die, hours without any, and clocks that jump lose no slot and repeat none."""
+    counts = simulate(tmp_path, first=date.fromisoformat(day), days=3, seed=int(day[-2:]))
+    assert counts["started"] > 20
