@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.faults.cases import CASES
 from tests.faults.kills import DEEDS
-from tests.faults.sweep import Report
+from tests.faults.sweep import Report, half_way
 from tests.faults.trial import Trial, remove, scratch
 from tests.faults.zygote import Ended, Zygote
 
@@ -23,7 +23,6 @@ COMMANDS = {
     "prune": ("prune", "--yes"),
     "import": ("--store", "o/d.db", "import", "x", "--on-exists", "skip"),
 }
-_HALF_WAY = "170"  # calls after which the run of a thread that stays is killed
 
 
 def run(*, sample: int | None = None, seed: int = 1) -> Report:
@@ -51,7 +50,7 @@ def _prepare(folder: Path, zygote: Zygote) -> None:
     """A store with threads that have ended, one that was killed, and an export of them all."""
     for number in range(3):
         Trial(CASES["chain"], zygote, folder, thread=f"done{number}").drive()
-    Trial(CASES["chain"], zygote, folder, thread="living").drive(at=_HALF_WAY, do="before")
+    half_way(Trial(CASES["chain"], zygote, folder, thread="living"))
     for row in range(1, 5):
         (folder / f"{STORE}-work" / str(row)).mkdir(parents=True)
         (folder / f"{STORE}-work" / str(row) / "file").write_text("x" * 5000)

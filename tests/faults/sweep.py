@@ -36,12 +36,13 @@ BEGUN_TOO = (
     *("chain+", "fan+", "saga+"),
 )
 """Cases whose first run is swept; and, with a ``+``, the resume of one that ``half_way`` left."""
-_HALF_WAY = {"chain": 170, "fan": 400, "saga": 300}
 
 
 def half_way(trial: Trial) -> None:
-    """Have the first run killed after about half of its calls."""
-    trial.drive(at=str(_HALF_WAY[trial.case.name]), do="before")
+    """Have the first run killed when it has made two thirds of its calls: the first third makes
+    the store."""
+    calls = _calls.of(trial.case, trial.zygote)
+    trial.drive(at=str(calls * 2 // 3), do="before")
     trial.look()
 
 
@@ -93,8 +94,7 @@ def sweep(
     """
     report, began = Report(), time.monotonic()
     rows = [(CASES[name.rstrip("+")], name.endswith("+")) for name in cases]
-    calls = _Calls()
-    lists = [_Row(case, deed, begun, sample, seed, calls) for case, begun in rows for deed in deeds]
+    lists = [_Row(case, deed, begun, sample, seed) for case, begun in rows for deed in deeds]
     mutex = threading.Lock()
 
     def work() -> None:
@@ -143,25 +143,19 @@ class _Calls:
             return self._counts[case.name]
 
 
+_calls = _Calls()
+
+
 class _Row:
     """The points of one case and one deed: all, until a run survives, or a sample of them."""
 
-    def __init__(
-        self,
-        case: Case,
-        deed: str,
-        begun: bool,
-        sample: int | None,
-        seed: int,
-        calls: _Calls,
-    ) -> None:
+    def __init__(self, case: Case, deed: str, begun: bool, sample: int | None, seed: int) -> None:
         self.case = case
         self.deed = deed
         self.begun = begun
         self.survived = False
         self._sample = sample
         self._random = random.Random(f"{seed} {case.name} {deed} {begun}")
-        self._calls = calls
         self._mutex = threading.Lock()
         self._left: Iterator[int] | None = None
 
@@ -180,7 +174,7 @@ class _Row:
     def _all(self, zygote: Zygote) -> Iterator[int]:
         if self._sample is None:
             return iter(range(1, 1_000_000))
-        count = self._calls.of(self.case, zygote)
+        count = _calls.of(self.case, zygote)
         return iter(sorted(self._random.sample(range(1, count + 1), min(self._sample, count))))
 
 
