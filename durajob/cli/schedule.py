@@ -32,6 +32,7 @@ def command(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Run the plan without asking.")] = False,
     cron: Annotated[bool, typer.Option("--cron", help="Print crontab lines.")] = False,
+    systemd: Annotated[bool, typer.Option("--systemd", help="Print systemd units.")] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
@@ -48,5 +49,6 @@ def command(
         last=last,
         yes=yes,
         cron=cron,
+        systemd=systemd,
     )
     return session.printer().result(schedule.schedule(chosen, settings=session.settings()))

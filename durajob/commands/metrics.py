@@ -21,6 +21,7 @@ _LASTING = (
     *(ThreadStatus.SLEEPING, ThreadStatus.WAITING, ThreadStatus.FAILED),
 )
 """Statuses of which it matters how long a thread has them."""
+_OUTCOMES = ("queued", "started", "skipped", "missed")
 _NOTIFICATIONS = ("open", "sent", "dropped", "given_up")
 
 
@@ -53,6 +54,8 @@ _NOTHING = Statistics(
     completed={},
     attempts=Counter(),
     notifications={},
+    slots={},
+    started={},
     size=0,
     log_size=0,
 )
@@ -104,6 +107,7 @@ def _measures(found: Statistics, exists: bool) -> list[Measure]:
                 for status in AttemptStatus
             ],
         ),
+        *_slots(found),
         Measure(
             "durajob_notifications", "gauge", "Notifications that the store holds.",
             [
@@ -133,6 +137,42 @@ def _completed(found: Statistics) -> list[Measure]:
                 Sample(value, {"workflow": name}, suffix)
                 for name, each in completed
                 for suffix, value in (("_count", each.threads), ("_sum", _seconds(each.sum)))
+            ],
+        ),
+    ]  # fmt: skip
+
+
+def _slots(found: Statistics) -> list[Measure]:
+    started = sorted(found.started.items())
+    scheduled = sorted({workflow for workflow, _ in found.slots})
+    return [
+        Measure(
+            "durajob_slots", "gauge", "Slots of schedules that the store holds.",
+            [
+                Sample(
+                    found.slots.get((workflow, outcome), 0),
+                    {"workflow": workflow, "outcome": outcome},
+                )
+                for workflow in scheduled
+                for outcome in _OUTCOMES
+            ],
+        ),
+        Measure(
+            "durajob_last_slot_timestamp_seconds", "gauge",
+            "The latest slot that a tick has started.",
+            [Sample(_seconds(each.last_at), {"workflow": name}) for name, each in started],
+        ),
+        Measure(
+            "durajob_last_slot_late_seconds", "gauge", "How late the tick came to that slot.",
+            [Sample(_seconds(each.last_late), {"workflow": name}) for name, each in started],
+        ),
+        Measure(
+            "durajob_slot_late_seconds", "summary",
+            "How late ticks came to the slots that they have started.",
+            [
+                Sample(value, {"workflow": name}, suffix)
+                for name, each in started
+                for suffix, value in (("_count", each.slots), ("_sum", _seconds(each.sum)))
             ],
         ),
     ]  # fmt: skip

@@ -35,6 +35,7 @@ class Choice:
     last: str | None
     yes: bool
     cron: bool
+    systemd: bool
 
 
 def schedule(choice: Choice, *, settings: Settings) -> Result:
@@ -136,18 +137,22 @@ def _queued(
 
 
 def _installation(choice: Choice, settings: Settings) -> Installation:
-    if not choice.cron:
+    if choice.cron == choice.systemd:
         raise UsageError(
             "durajob schedule install must be told what to print",
-            hint="durajob schedule install --cron",
+            hint="durajob schedule install --cron, or --systemd",
         )
-    command = [_program(), "tick", "--quiet"]
-    named = [] if settings.file is None else ["--file", str(settings.file)]
+    command = [_program()]
+    command += [] if settings.file is None else ["--file", str(settings.file)]
     if settings.file is None or store_in(settings.file).url != settings.store.url:
-        named += ["--store", settings.store.url]
-    words = [command[0], *named, *command[1:]]
+        command += ["--store", settings.store.url]
+    if choice.systemd:
+        from durajob.commands.units import enabling, units
+
+        note = f"put each part into its file, then: {enabling(settings)}"
+        return Installation(text=units(command, settings), notes=(note,))
     # To cron a percent sign ends the command, unless a backslash stands before it.
-    line = shlex.join(words).replace("%", r"\%")
+    line = shlex.join([*command, "tick", "--quiet"]).replace("%", r"\%")
     return Installation(
         text=f"# Each minute what is due is begun; cron mails what went wrong.\n* * * * * {line}\n",
         notes=("add these lines with: crontab -e",),

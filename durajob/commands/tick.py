@@ -98,8 +98,13 @@ def _look(
             ended = [each for each in agenda.ended() if not _goes_on(each, workflows)]
             refused = list(agenda.refused())
             news = agenda.has_news(now)
+            gone = agenda.interrupted()
     except NoStore:
         return (), (), False
+    if gone:
+        from durajob.notify.deliver import note_interrupted
+
+        news |= note_interrupted(gone, settings)
     if ended or refused:
         from durajob.store.desk import at_desk
         from durajob.store.write import Writer

@@ -20,7 +20,7 @@ from durajob.errors import ConfigError, DurajobError
 from durajob.policies import Schedule
 
 _Key = tuple[str, ...]
-_LOOKED_AT = 10  # slots of a schedule, to see whether each has a thread of its own
+_LOOKED_AT = 50  # slots of a schedule, to see whether each has a thread of its own
 _SAMPLE = 1_767_225_600  # the first second of 2026
 
 

@@ -40,8 +40,9 @@ def deliver_due(settings: Settings, say: Say) -> None:
         say(f"notifications could not be delivered: {error}")
 
 
-def note_interrupted(threads: Sequence[Thread], settings: Settings) -> None:
+def note_interrupted(threads: Sequence[Thread], settings: Settings) -> bool:
     """Note of threads whose owner is gone that somebody is to be told so; once for each time.
+    Whether anybody is.
 
     Whoever delivers next tells it. That a thread is interrupted is the caller's to know.
     """
@@ -54,10 +55,10 @@ def note_interrupted(threads: Sequence[Thread], settings: Settings) -> None:
             return None  # whoever resumes the thread is told what is wrong there
 
     if not threads:
-        return
+        return False
     outbox = Outbox(settings.store.path, create=False)
     try:
-        outbox.note_interrupted(threads, policy)
+        return outbox.note_interrupted(threads, policy)
     finally:
         outbox.close()
 

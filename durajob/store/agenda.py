@@ -54,6 +54,16 @@ class Agenda(Look):
         """Whether somebody is to be told of something now."""
         return self.one(queries.DUE_NOTIFICATION, (now,)) is not None
 
+    def interrupted(self) -> tuple[Thread, ...]:
+        """Threads whose owner is gone, and of which nobody has been told that."""
+        with self.snapshot(), self.reading_of(None):
+            found = [
+                thread_of(self, row)
+                for row in self.rows(slot_queries.RUNNING_UNTOLD, ())
+                if not self.is_driven(row[0], row[9])
+            ]
+        return tuple(thread for thread in found if thread.status is ThreadStatus.INTERRUPTED)
+
     def slots(self, *, workflow: str | None, limit: int) -> Iterator[Slot]:
         """Rows of the ledger, the latest slot first."""
         chosen = "" if workflow is None else "WHERE slots.workflow = ?"

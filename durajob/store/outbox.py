@@ -84,9 +84,9 @@ class Outbox(Writer):
 
     def note_interrupted(
         self, threads: Sequence[Thread], policy: Callable[[str], NotifyPolicy | None]
-    ) -> None:
+    ) -> bool:
         """Note of threads that their owner is gone; ``policy`` tells by a row's definition who is
-        to hear that.
+        to hear that. Whether anybody is.
 
         One that was claimed since, or was noted before, is left as it is.
         """
@@ -107,6 +107,7 @@ class Outbox(Writer):
 
         if wanted:
             self._transact(note)
+        return bool(wanted)
 
     def _read(self, query: str, values: Any) -> list[Any]:
         try:

@@ -76,6 +76,12 @@ SELECT entry, {THREAD_COLUMNS}
 FROM (SELECT id AS entry, thread AS its FROM slots WHERE told = 0 AND outcome = 'started')
 LEFT JOIN threads ON threads.thread = its
 LEFT JOIN origins ON origins.thread_id = threads.id"""
+# A thread that may be interrupted; its claim, or a tick before, notes that for whom it concerns.
+RUNNING_UNTOLD = f"""
+SELECT {THREAD_COLUMNS} FROM threads LEFT JOIN origins ON origins.thread_id = threads.id
+WHERE threads.status = 'running' AND NOT EXISTS (
+    SELECT 1 FROM notifications AS told WHERE told.thread_id = threads.id
+    AND told.epoch = threads.epoch AND told.name = 'interrupted')"""
 TOLD = "UPDATE slots SET told = 1 WHERE id = ?"
 
 REFUSE = """

@@ -24,6 +24,20 @@ SELECT workflow, attempts.status, count(*) FROM attempts NOT INDEXED
 JOIN threads ON threads.id = thread_id GROUP BY workflow, attempts.status"""
 _IN_FLIGHT = "SELECT count(*) FROM attempts WHERE thread_id = ? AND status = 'running'"
 _NOTIFICATIONS = "SELECT status, count(*) FROM notifications GROUP BY status"
+_SLOTS = "SELECT workflow, outcome, sum(slots) FROM slots GROUP BY workflow, outcome"
+_STARTED = """
+SELECT workflow, max(slot), max(0, handled_at - due_at),
+       sum(max(0, handled_at - due_at)), count(*)
+FROM slots WHERE outcome = 'started' AND handled_by = 'tick' GROUP BY workflow"""
+
+
+class Started(NamedTuple):
+    """The slots of a workflow that ticks have started; times and durations in microseconds."""
+
+    last_at: int
+    last_late: int
+    sum: int
+    slots: int
 
 
 class Completed(NamedTuple):
@@ -44,6 +58,8 @@ class Statistics(NamedTuple):
     completed: dict[str, Completed]  # by workflow
     attempts: Counter[tuple[str, AttemptStatus]]
     notifications: dict[str, int]  # by status
+    slots: dict[tuple[str, str], int]  # by workflow and outcome
+    started: dict[str, Started]  # by workflow
     size: int  # bytes of the store
     log_size: int  # bytes of its write-ahead log
 
@@ -78,6 +94,8 @@ def statistics(look: Look) -> Statistics:
             for workflow, status, count in look.rows(_ATTEMPTS, ()):
                 attempts[workflow, AttemptStatus(status)] += count
             notifications = dict(look.rows(_NOTIFICATIONS, ()))
+            slots = {(workflow, outcome): n for workflow, outcome, n in look.rows(_SLOTS, ())}
+            started = {workflow: Started(*found) for workflow, *found in look.rows(_STARTED, ())}
             in_flight = [look.one(_IN_FLIGHT, (row[0],))[0] for row in left]
         for (number, workflow, _, epoch, at), flying in zip(left, in_flight, strict=True):
             if look.was_left(number, epoch):
@@ -93,6 +111,8 @@ def statistics(look: Look) -> Statistics:
         completed=completed,
         attempts=attempts,
         notifications=notifications,
+        slots=slots,
+        started=started,
         size=_size(f"{look.path}"),
         log_size=_size(f"{look.path}-wal"),
     )

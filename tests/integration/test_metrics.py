@@ -71,6 +71,27 @@ def test_the_figures_are_true(forked: Forked) -> None:
     assert sizes == told
 
 
+def test_slots_and_how_late_ticks_came_to_them(forked: Forked) -> None:
+    """By outcome; of those that a tick has started, the latest and all of them."""
+    Path("workflows.toml").write_text(
+        '[workflows.w]\nthread = "w-{slot:%Y-%m-%dT%H-%M}"\n'
+        '[workflows.w.schedule]\ncron = "* * * * *"\ncatchup = "1h"\n'
+        "[[workflows.w.steps]]\nname = 'a'\nrun = 'true'\n"
+    )
+    # Ticks that follow each other by some five minutes: all slots but the latest are missed.
+    for offset in (-900, -600):
+        env = {"FAULTS": "set_clock", "OFFSET": str(offset)}
+        forked.run("tick", "--wait", "-q", env=env)
+    found = samples(forked.run("metrics", check=0).stdout)
+    assert 2 == found["durajob_slots", ("started", "w")]
+    assert 4 <= found["durajob_slots", ("missed", "w")] <= 8
+    assert 0 == found["durajob_slots", ("queued", "w")]
+    assert 2 == found["durajob_slot_late_seconds_count", ("w",)]
+    late = found["durajob_last_slot_late_seconds", ("w",)]
+    assert 0 <= late < found["durajob_last_slot_timestamp_seconds", ("w",)]
+    assert late <= found["durajob_slot_late_seconds_sum", ("w",)]
+
+
 def test_no_store_is_no_trouble(forked: Forked) -> None:
     """Nothing, in figures; and no store is made."""
     found = samples(forked.run("metrics", check=0).stdout)

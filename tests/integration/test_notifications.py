@@ -266,6 +266,25 @@ def test_an_interrupted_thread_that_cannot_be_resumed_is_told_of_once(forked: Fo
     assert [("interrupted", "command", "sent", 1)] * 2 == kept()
 
 
+def test_a_tick_tells_of_what_it_does_not_resume(forked: Forked) -> None:
+    """An interrupted thread, once; and what an earlier process could not tell."""
+    write(
+        "[workflows.w.notify]\ninterrupted = 'echo $DURAJOB_EVENT >> told'\n"
+        "completed = 'echo $DURAJOB_EVENT $DURAJOB_TRY >> told; test -f mended'\n"
+    )
+    forked.run("start", "w", "-q", check=0)
+    env = {"DIE": "c:before"}
+    assert -signal.SIGKILL == forked.run("start", "w", env=env).exit_status
+    Path("mended").touch()
+    for _ in range(2):
+        forked.run("tick", "-q", env=LATER, check=0)
+        wait_for(lambda: "interrupted" in told())
+        # What a tick begins in the background, with the clock of this test.
+        forked.run("tick", "--drive", "-q", env=LATER, check=0)
+    wait_for(lambda: [2, 1] == [row[3] for row in kept()])
+    assert ["completed 1", "completed 2", "interrupted"] == sorted(told())
+
+
 def test_a_missed_slot_is_told_of_once(forked: Forked, monitor: Monitor) -> None:
     """However often the schedule finds it missed; no thread was started for it."""
     write(f"notify = {{ ping = '{monitor.url}/x', missed = 'cat > told' }}\n")

@@ -13,6 +13,7 @@ import pytest
 from durajob.commands.units import FOLDER, units
 from durajob.config.settings import load_settings
 from tests.docs.pages import DOCS
+from tests.forked import Forked
 
 
 def split(text: str) -> dict[str, str]:
@@ -58,6 +59,19 @@ def test_systemd_finds_nothing_wrong_with_those_of_the_documentation(tmp_path: P
     service = files["nightly.service"].replace("/srv/durajob/bin/durajob", program)
     files["nightly.service"] = service.replace("/srv/jobs", str(tmp_path)).replace("ada", "root")
     verify(tmp_path, files)
+
+
+def test_schedule_install_prints_them(forked: Forked) -> None:
+    """With the paths of this installation; one of --cron and --systemd has to be said."""
+    Path("workflows.toml").touch()
+    done = forked.run("schedule", "install", "--systemd", check=0)
+    files = split(done.stdout)
+    folder = forked.cwd.name
+    assert {f"durajob-{folder}.service", f"durajob-{folder}.timer"} < set(files)
+    assert f"--file {forked.cwd}/workflows.toml tick --quiet\n" in done.stdout
+    assert f"systemctl enable --now durajob-{folder}.timer" in done.stderr
+    forked.run("schedule", "install", check=2)
+    forked.run("schedule", "install", "--cron", "--systemd", check=2)
 
 
 def test_the_command_is_taken_word_for_word(tmp_path: Path) -> None:
