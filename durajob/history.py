@@ -36,6 +36,7 @@ class Left(NamedTuple):
     reason: str | None = None  # of a stop: a signal's name, or timeout
     wake_at: int | None = None
     error: StepError | None = None
+    outcome: str | None = None  # of a thread that stands so still: compensating or compensated
 
 
 class Effect(NamedTuple):

@@ -12,7 +12,7 @@ import typer.main
 
 from durajob.cli.options import Json, Quiet
 from durajob.cli.session import Session
-from durajob.cli.verbs import VERBS, Verb
+from durajob.cli.verbs import GROUPS, VERBS, Verb
 from durajob.errors import UsageError
 
 _PLAIN: dict[str, Any] = {
@@ -21,6 +21,8 @@ _PLAIN: dict[str, Any] = {
     "pretty_exceptions_enable": False,
     "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": 100},
 }
+
+_WIDEST = max(map(len, VERBS))
 
 
 def build() -> Any:
@@ -52,8 +54,11 @@ class _VerbGroup(typer.core.TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the verbs for ``--help`` from the table alone."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
+        for group, verbs in GROUPS.items():
+            with formatter.section(group):
+                # As wide as the longest of all, so that what they do stands in one column.
+                told = [(f"{name:<{_WIDEST}}", verb.help) for name, verb in verbs.items()]
+                formatter.write_dl(told)
 
 
 def _load(name: str, verb: Verb) -> Any:

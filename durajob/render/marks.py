@@ -42,6 +42,7 @@ ATTEMPT: Mapping[AttemptStatus, Look] = {
     AttemptStatus.SKIPPED: Look("⊘", "dim"),
 }
 
+BY_HAND = Look("»", "bold")
 NEXT = Look("○", "cyan")
 RETRY = Look("↻", "yellow")
 PROBLEM = Look("✗", "red")

@@ -6,7 +6,7 @@ Lines are made as the entries come, so there are no columns whose widths would h
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from durajob import clock
@@ -24,12 +24,13 @@ from durajob.history import (
     Stored,
     Tried,
 )
-from durajob.model import AttemptStatus, Owner, StepError
+from durajob.model import AttemptStatus, Owner, StepError, ThreadStatus
 from durajob.render import marks
 from durajob.render.envelope import json_text, jsonable, step_error
 from durajob.render.pages import error_text
 from durajob.render.text import cut, moment, one_line, printed
 
+_LEAST = 16  # characters that are left of a name or a value
 _LONGEST = 500  # characters of an answer or a prompt, unless it is asked for whole
 
 
@@ -42,21 +43,53 @@ class Shape(NamedTuple):
     full: bool  # errors with their tracebacks
 
 
+class _Piece(NamedTuple):
+    """A part of what is told of an entry, and what becomes of it where a line is too short."""
+
+    text: str
+    least: int | None = None  # it may be cut to so much; None: it is not cut
+    under: bool = False  # it goes to a line of its own
+
+
 def text_lines(entry: Entry, shape: Shape) -> Iterator[str]:
     """``<time>  ✓ load: attempt 1 succeeded in 12ms``, and lines under it."""
     look, told = _TOLD[type(entry)](entry, shape)
+    pieces = [_Piece(each) if isinstance(each, str) else each for each in told]
     at = _time(entry.at, shape)
     at = at.ljust(19 if shape.terminal else 29)
     mark = f"{look.mark} " if shape.terminal and look.mark else "  " if shape.terminal else ""
-    text = mark + told
-    if shape.width is not None:
-        text = cut(text, max(shape.width - len(at) - 2, 20))
+    indent = len(at) + 2 + len(mark)
+    room = None if shape.width is None else max(shape.width - indent, 20)
     color = look.style if shape.color else ""
-    yield f"{marks.paint(at, marks.LABEL if shape.color else '')}  {marks.paint(text, color)}"
-    under = " " * (len(at) + 4)
+    text, *more = _fitted(pieces, room)
+    at = marks.paint(at, marks.LABEL if shape.color else "")
+    yield f"{at}  {marks.paint(mark + text, color)}".rstrip()
+    for line in more:
+        yield " " * indent + marks.paint(line, color)
+    under = " " * (indent if shape.terminal else indent + 2)
     for line in _under(entry, shape):
-        whole = under + line
-        yield whole if shape.width is None else cut(whole, shape.width)
+        yield under + (line if room is None else cut(line, room))
+
+
+def _fitted(pieces: list[_Piece], room: int | None) -> Iterator[str]:
+    """One line of it all where there is room; else what may go under goes, and names are cut."""
+    whole = "".join(piece.text for piece in pieces)
+    if room is None or len(whole) <= room:
+        yield whole
+        return
+    excess = sum(len(piece.text) for piece in pieces if not piece.under) - room
+    text = ""
+    for piece in pieces:
+        if piece.under:
+            continue
+        least = len(piece.text) if piece.least is None else min(piece.least, len(piece.text))
+        given = max(min(excess, len(piece.text) - least), 0)
+        excess -= given
+        text += cut(piece.text, len(piece.text) - given)
+    yield cut(text, room)
+    for piece in pieces:
+        if piece.under and piece.text:
+            yield cut(piece.text.lstrip(" :;"), room)
 
 
 def json_line(entry: Entry) -> str:
@@ -106,50 +139,55 @@ def _effect_object(effect: Effect) -> dict[str, Any]:
     return {**effect._asdict(), **times}
 
 
-_Told = tuple[marks.Look, str]
+_Told = tuple[marks.Look, Sequence[str | _Piece]]
 _PLAIN = marks.Look("", "")
 _FAINT = marks.Look("", marks.LABEL)
-_ASKS = marks.Look("?", "magenta")
+_ASKS = marks.THREAD[ThreadStatus.WAITING]
 
 
 def _admitted(entry: Admitted, shape: Shape) -> _Told:
     of = f"admitted: workflow {one_line(entry.workflow)}"
     slot = f", for the slot {one_line(entry.slot)}" if entry.slot else ""
     parent = f", from thread {one_line(entry.parent)}" if entry.parent else ""
-    return _PLAIN, of + slot + parent
+    return _PLAIN, [of, slot, parent]
 
 
 def _claimed(entry: Claimed, shape: Shape) -> _Told:
     by = "" if entry.owner is None else f" by process {entry.owner.pid} on {entry.owner.host}"
-    return _PLAIN, f"claimed{by} (epoch {entry.epoch})"
+    return _PLAIN, [f"claimed{by} (epoch {entry.epoch})"]
 
 
 def _left(entry: Left, shape: Shape) -> _Told:
-    look, text = marks.THREAD[entry.status], entry.status.value
+    text = entry.status.value
+    if entry.outcome is not None:
+        text += f", {one_line(entry.outcome)}"
     if entry.status.value == "interrupted" and entry.owner is not None:
         text += f": process {entry.owner.pid} is gone"
     elif entry.wake_at is not None:
         text += f" until {_time(entry.wake_at, shape)}"
     if entry.reason is not None:
         text += f" ({one_line(entry.reason)})"
+    told: list[str | _Piece] = [text]
     if entry.error is not None:
-        step = "" if entry.error.step is None else f"{one_line(entry.error.step)}: "
-        text += f": {step}{_error(entry.error, shape)}"
-    return look, text
+        if entry.error.step is not None:
+            told += [": ", _name(entry.error.step)]
+        told.append(_Piece(f": {_error(entry.error, shape)}", under=True))
+    return marks.THREAD[entry.status], told
 
 
 def _tried(entry: Tried, shape: Shape) -> _Told:
     visit = f" (visit {entry.visit})" if entry.visit > 1 else ""
     most = f" of {entry.max_attempts}" if (entry.max_attempts or 1) > 1 else ""
-    text = f"{one_line(entry.step)}{visit}: attempt {entry.attempt}{most} "
+    text = f"{visit}: attempt {entry.attempt}{most} "
     text += _HOW.get(entry.status, entry.status.value)
     if entry.seconds is not None:
         text += f" in {format_duration(entry.seconds)}"
+    told: list[str | _Piece] = [_name(entry.step), text]
     if entry.error is not None:
-        text += f": {_error(entry.error, shape)}"
+        told.append(_Piece(f": {_error(entry.error, shape)}", under=True))
     if entry.due_at is not None:
-        text += f"; the next is due at {_time(entry.due_at, shape)}"
-    return marks.ATTEMPT[entry.status], text
+        told.append(_Piece(f"; the next is due at {_time(entry.due_at, shape)}", under=True))
+    return marks.ATTEMPT[entry.status], told
 
 
 _HOW = {
@@ -163,38 +201,44 @@ _HOW = {
 def _stored(entry: Stored, shape: Shape) -> _Told:
     where = "" if entry.graph is None else f" of {one_line(entry.graph)}"
     if entry.superstep == -1:
-        return _FAINT, f"checkpoint{where}: the input"
+        return _FAINT, [f"checkpoint{where}: the input"]
     after = "" if entry.superstep is None else f" after superstep {entry.superstep}"
-    return _FAINT, f"checkpoint{where}{after}"
+    return _FAINT, [f"checkpoint{where}{after}"]
 
 
 def _slept(entry: Slept, shape: Shape) -> _Told:
     how = "slept" if entry.is_over else "sleeps"
-    text = f"{one_line(entry.step)}: {how} until {_time(entry.until, shape)}"
-    return marks.Look("◔", "cyan"), text
+    look = marks.THREAD[ThreadStatus.SLEEPING]
+    return look, [_name(entry.step), f": {how} until {_time(entry.until, shape)}"]
 
 
 def _questioned(entry: Questioned, shape: Shape) -> _Told:
     expiry = _time(entry.expires_at, shape)
-    until = f", which expires at {expiry}" if expiry else ""
-    prompt = _value(entry.prompt, shape)
-    return _ASKS, f"{one_line(entry.step)}: asked {prompt} (question {entry.id}{until})"
+    until = f", until {expiry}" if expiry else ""
+    prompt = _Piece(_value(entry.prompt, shape), least=_LEAST)
+    question = _Piece(f" (question {entry.id}{until})", under=True)
+    return _ASKS, [_name(entry.step), ": asked ", prompt, question]
 
 
 def _answered(entry: Answered, shape: Shape) -> _Told:
-    what = f"{one_line(entry.step)}: question {entry.id}"
+    question = f": question {entry.id}"
     if entry.expired:
-        return _ASKS, f"{what} expired"
+        return _ASKS, [_name(entry.step), f"{question} expired"]
     by = "at its expiry" if entry.by is None else f"by {one_line(entry.by)}"
-    return _ASKS, f"{what} answered {by}: {_value(entry.answer, shape)}"
+    answer = _Piece(f": {_value(entry.answer, shape)}", under=True)
+    return _ASKS, [_name(entry.step), f"{question} answered {by}", answer]
 
 
 def _intervened(entry: Intervened, shape: Shape) -> _Told:
-    step = f" of {one_line(entry.step)}" if entry.step else ""
+    step = ["", ""] if not entry.step else [" of ", _name(entry.step)]
     details = f" {_value(entry.details, shape)}" if entry.details else ""
     reason = f": {one_line(entry.reason)}" if entry.reason else ""
-    text = f"by hand: {entry.verb}{step} by {one_line(entry.user)}{reason}{details}"
-    return marks.Look("»", "bold"), text
+    told = [f"by hand: {entry.verb}", *step, f" by {one_line(entry.user)}"]
+    return marks.BY_HAND, [*told, _Piece(reason, under=True), _Piece(details, under=True)]
+
+
+def _name(step: str) -> _Piece:
+    return _Piece(one_line(step), least=_LEAST)
 
 
 _TOLD: dict[type, Callable[[Any, Shape], _Told]] = {

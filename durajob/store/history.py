@@ -166,10 +166,12 @@ def _by_epoch(look: Look, past: _Past, whole: bool) -> Iterator[_Placed]:
     told: ThreadStatus | None = None  # how the last owner was said to have left
     epoch = finished = 0
 
-    def leave(superstep: int) -> Iterator[_Placed]:
+    def leave(superstep: int, *, is_last: bool = False) -> Iterator[_Placed]:
         nonlocal driving, told
         if driving is not None:
             left = _left(driving)
+            if is_last and left.status is past.thread.status:
+                left = left._replace(outcome=past.thread.outcome)
             yield superstep if driving[6] is None else driving[6], left.at, left
             driving, told = None, left.status
 
@@ -194,7 +196,7 @@ def _by_epoch(look: Look, past: _Past, whole: bool) -> Iterator[_Placed]:
     if whole:
         check_count(past.thread.done, finished)
     if past.thread.status is not ThreadStatus.RUNNING:
-        yield from leave(past.last)
+        yield from leave(past.last, is_last=True)
         yield from _ended(past, told)
 
 
@@ -226,7 +228,7 @@ def _ended(past: _Past, told: ThreadStatus | None) -> Iterator[_Placed]:
     thread = past.thread
     if told is thread.status or thread.status is ThreadStatus.PENDING:
         return
-    left = Left(None, thread.epoch, None, thread.status, error=thread.error)
+    left = Left(None, thread.epoch, None, thread.status, error=thread.error, outcome=thread.outcome)
     if thread.status is not ThreadStatus.INTERRUPTED:
         at = thread.updated_at if thread.finished_at is None else thread.finished_at
         left = left._replace(at=at, wake_at=thread.wake_at)

@@ -238,8 +238,10 @@ def test_stops_sleeps_and_questions(forked: Forked, effects: Path, why: Why) -> 
     assert why("stopped")["sentence"].endswith("next is after")
     late = {"FAULTS": "set_clock", "OFFSET": "10800"}
     forked.run("start", f"{WAITING}:sleeper", "-t", "asleep", "-q", check=3)
-    assert ("sleeping", None) == why.reason("asleep")
-    assert "sleeps in step nap until" in why("asleep")["sentence"]
+    assert ("sleeping", "tick") == why.reason("asleep")
+    wake_at = why("asleep")["details"]["wake_at"]
+    told = f"sleeps in step nap until {wake_at}, when the next tick wakes it"
+    assert told in why("asleep")["sentence"]
     assert ("sleep_over", "resume") == why.reason("asleep", **late)
     forked.run("start", f"{ASKING}:send", "-t", "asks", "-q", check=3)
     assert ("waits_for_answer", "answer VALUE") == why.reason("asks")

@@ -175,8 +175,9 @@ def sleeping(facts: Facts) -> Cause | None:
     where = "" if step is None else f" in step {step}"
     details = {"step": step, "wake_at": time_text(wake_at)}
     if wake_at is None or wake_at > clock.now():
-        text = f"sleeps{where} until {time_text(wake_at)}; a resume before that runs nothing"
-        return Cause("sleeping", text, details=details)
+        until = f"until {time_text(wake_at)}, when the next tick wakes it"
+        text = f"sleeps{where} {until}; before that a resume runs nothing"
+        return Cause("sleeping", text, "durajob tick", details=details)
     return None
 
 
@@ -185,7 +186,7 @@ def overslept(facts: Facts) -> Cause | None:
     found, wake_at = facts.found, facts.found.thread.wake_at
     step = None if found.asleep is None else found.asleep[0]
     where = "" if step is None else f" in step {step}"
-    text = f"has slept{where} until {time_text(wake_at)}, and nobody has woken it"
+    text = f"has slept{where} until {time_text(wake_at)}, and no tick has woken it"
     return Cause(
         "sleep_over", text, facts.resume, details={"step": step, "wake_at": time_text(wake_at)}
     )
