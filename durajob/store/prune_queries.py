@@ -74,6 +74,7 @@ DELETE_REST = (
     "DELETE FROM interventions WHERE thread_id = :id",
     "DELETE FROM claims WHERE thread_id = :id",
     "DELETE FROM notifications WHERE thread_id = :id",
+    "DELETE FROM refusals WHERE thread_id = :id",
     "DELETE FROM checkpoints WHERE thread_id = :thread",
     "DELETE FROM writes WHERE thread_id = :thread",
 )

@@ -37,7 +37,7 @@ _BY_ROW = (
     *("compensations", "interventions", "claims"),
 )
 TABLES = ("threads", *_BY_ROW, *_BY_NAME)
-LEFT_OUT = ("lock_turns", "notifications")
+LEFT_OUT = ("lock_turns", "notifications", "refusals")
 """What belongs to the store and not to the thread."""
 _UNNUMBERED = ("checkpoints", "writes", "effects")
 _ROOTS = {"logs": log_folder, "work": work_folder}

@@ -179,7 +179,7 @@ def test_every_variable_is_described() -> None:
         name
         for path in (ROOT / "durajob").rglob("*.py")
         if "examples" not in path.parts
-        for name in re.findall(r'environ\.get\("(\w+)"', path.read_text())
+        for name in re.findall(r'environ\.get\("([A-Z]\w*)"', path.read_text())
     }
     assert {name for name in asked - {"HOME", "PATH", "COLUMNS"} if name not in page} == set()
 

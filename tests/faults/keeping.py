@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.faults.cases import CASES
 from tests.faults.kills import DEEDS
-from tests.faults.sweep import Report, half_way
+from tests.faults.sweep import Report
 from tests.faults.trial import Trial, remove, scratch
 from tests.faults.zygote import Ended, Zygote
 
@@ -49,8 +49,10 @@ def run(*, sample: int | None = None, seed: int = 1) -> Report:
 def _prepare(folder: Path, zygote: Zygote) -> None:
     """A store with threads that have ended, one that was killed, and an export of them all."""
     for number in range(3):
-        Trial(CASES["chain"], zygote, folder, thread=f"done{number}").drive()
-    half_way(Trial(CASES["chain"], zygote, folder, thread="living"))
+        trial = Trial(CASES["chain"], zygote, folder, thread=f"done{number}")
+        trial.drive(at="0", trace=str(folder / f"calls{number}"))
+    calls = len((folder / "calls2").read_text().splitlines())
+    Trial(CASES["chain"], zygote, folder, thread="living").drive(at=str(calls // 2), do="before")
     for row in range(1, 5):
         (folder / f"{STORE}-work" / str(row)).mkdir(parents=True)
         (folder / f"{STORE}-work" / str(row) / "file").write_text("x" * 5000)

@@ -54,7 +54,7 @@ def test_a_read_only_folder_takes_no_store(forked: Forked, tmp_path: Path, mount
     assert_refused(refused, 74, "read_only")
 
 
-@pytest.mark.parametrize("size", ["400k", "700k", "1100k"])
+@pytest.mark.parametrize("size", ["600k", "800k", "1200k"])
 def test_a_full_disk_loses_nothing(
     forked: Forked, tmp_path: Path, mounts: Mounts, monkeypatch: pytest.MonkeyPatch, size: str
 ) -> None:
