@@ -7,6 +7,7 @@ failed or took longest.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 
 from durajob import clock
 from durajob.durations import format_duration
@@ -159,7 +160,14 @@ def _joined(drawn: Sequence[Piece]) -> Iterator[Piece]:
 def _axis(scale: Scale, cells: int) -> str:
     """Times since the beginning, each where it stands."""
     line, end = "", -1
-    for cell in range(0, cells, _TICK):
+    for tick in range(0, cells, _TICK):
+        # Within a pause that is not to scale a time says nothing: it stands where that ends.
+        after = (
+            ceil(scale.position(gap.end) * cells)
+            for gap in scale.gaps
+            if gap.start < scale.time(tick / cells) < gap.end
+        )
+        cell = next(after, tick)
         told = format_duration((scale.time(cell / cells) - scale.start) / 1e6)
         if cell > end and cell + len(told) <= cells:
             line = f"{line:<{cell}}{told}"

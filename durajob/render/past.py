@@ -41,6 +41,7 @@ class Shape(NamedTuple):
     color: bool
     width: int | None  # where lines are cut; None: nowhere
     full: bool  # errors with their tracebacks
+    shown: Callable[[str], str] = str  # what becomes of a text where the encoding is poor
 
 
 class _Piece(NamedTuple):
@@ -55,6 +56,7 @@ def text_lines(entry: Entry, shape: Shape) -> Iterator[str]:
     """``<time>  ✓ load: attempt 1 succeeded in 12ms``, and lines under it."""
     look, told = _TOLD[type(entry)](entry, shape)
     pieces = [_Piece(each) if isinstance(each, str) else each for each in told]
+    pieces = [piece._replace(text=shape.shown(piece.text)) for piece in pieces]
     at = _time(entry.at, shape)
     at = at.ljust(19 if shape.terminal else 29)
     mark = f"{look.mark} " if shape.terminal and look.mark else "  " if shape.terminal else ""
@@ -89,7 +91,7 @@ def _fitted(pieces: list[_Piece], room: int | None) -> Iterator[str]:
     yield cut(text, room)
     for piece in pieces:
         if piece.under and piece.text:
-            yield cut(piece.text.lstrip(" :;"), room)
+            yield cut(piece.text.lstrip(" ,:;"), room)
 
 
 def json_line(entry: Entry) -> str:
@@ -149,7 +151,7 @@ def _admitted(entry: Admitted, shape: Shape) -> _Told:
     of = f"admitted: workflow {one_line(entry.workflow)}"
     slot = f", for the slot {one_line(entry.slot)}" if entry.slot else ""
     parent = f", from thread {one_line(entry.parent)}" if entry.parent else ""
-    return _PLAIN, [of, slot, parent]
+    return _PLAIN, [of, _Piece(slot, under=True), _Piece(parent, under=True)]
 
 
 def _claimed(entry: Claimed, shape: Shape) -> _Told:
@@ -183,6 +185,8 @@ def _tried(entry: Tried, shape: Shape) -> _Told:
     if entry.seconds is not None:
         text += f" in {format_duration(entry.seconds)}"
     told: list[str | _Piece] = [_name(entry.step), text]
+    if entry.status is AttemptStatus.ABANDONED:
+        told.append(_Piece(": its process died", under=True))
     if entry.error is not None:
         told.append(_Piece(f": {_error(entry.error, shape)}", under=True))
     if entry.due_at is not None:
@@ -193,7 +197,6 @@ def _tried(entry: Tried, shape: Shape) -> _Told:
 _HOW = {
     AttemptStatus.RUNNING: "is running",
     AttemptStatus.TIMED_OUT: "timed out",
-    AttemptStatus.ABANDONED: "abandoned: its process died",
     AttemptStatus.SKIPPED: "not made: done by hand",
 }
 

@@ -158,7 +158,7 @@ class Printer:
         if self.json:
             return self.result(replace(result, entries=list(result.entries)))
         width = None if full or not self.out_tables else self.out.size()[0]
-        shape = Shape(self.out_tables, self.out_color, width, full)
+        shape = Shape(self.out_tables, self.out_color, width, full, self.out.shown)
 
         def lines() -> Iterator[str]:
             for entry in () if self.quiet else result.entries:

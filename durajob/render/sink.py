@@ -74,6 +74,10 @@ class Sink:
         fallback = int(told) if told.isascii() and told.isdigit() else 0
         return min(columns or fallback or 80, 1000), lines or 24
 
+    def shown(self, text: str) -> str:
+        """``text`` as it will be read: what is cut and aligned must be as long as it looks."""
+        return self._encode(text).decode(self.encoding) if self._ascii else text
+
     def _encode(self, text: str) -> bytes:
         if self._ascii:
             text = text.translate(ASCII)

@@ -23,7 +23,7 @@ def draw(blocks: Sequence[Block], sink: Sink, *, color: bool) -> None:
     for index, block in enumerate(blocks):
         if index:
             drawing.print()
-        drawing.print(_table(block, drawing.width))
+        drawing.print(_table(_shown(block, sink), drawing.width))
 
 
 def console(sink: Sink, *, color: bool) -> Console:
@@ -43,6 +43,15 @@ def console(sink: Sink, *, color: bool) -> Console:
         legacy_windows=False,
         _environ=cast(Any, {}),  # NO_COLOR and the like are answered before we come here
     )
+
+
+def _shown(block: Block, sink: Sink) -> Block:
+    def cell(own: Cell) -> Cell:
+        return own._replace(text=sink.shown(own.text))
+
+    if isinstance(block, Fields):
+        return Fields(rows=[(label, cell(own)) for label, own in block.rows])
+    return block._replace(rows=[[cell(own) for own in row] for row in block.rows])
 
 
 def _table(block: Block, width: int) -> Table:

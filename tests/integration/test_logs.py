@@ -65,6 +65,12 @@ def test_secrets_are_masked_wherever_they_are_shown(
     texts = [str(forked.run(*start, check=1))[len(str(start)) :]]
     for args in (("status", "t"), ("status",), ("list",), ("logs", "t"), ("resume", "t")):
         texts += [str(forked.run(*args)), str(forked.run(*args, "--json"))]
+    for args in (("history", "t"), ("timeline", "t"), ("why", "t"), ("watch", "t")):
+        texts += [str(forked.run(*args, check=0)), str(forked.run(*args, "--json", check=0))]
+    for args in (("watch", "t"), ("history", "t")):
+        texts.append(str(forked.run(*args, "--json-lines", check=0)))
+    forked.run("timeline", "t", "--html", "page.html", check=0)
+    texts.append(Path("page.html").read_text())
     texts.append(str(forked.run("--store", ".durajob/durajob.db", "status", "t", "--json")))
     texts += [path.read_text() for path in Path(".durajob/durajob.db-logs").rglob("*.log")]
     assert [] == [text for text in texts if "hunter22" in text or "tok-4711" in text]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,16 +14,6 @@ from durajob.render.sink import Sink
 from durajob.render.tables import draw
 from tests.snapshots.made import NOW, RESULTS
 from tests.snapshots.snapshot import expect
-
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Local time is UTC here."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def drawn(name: str, tmp_path: Path, *, encoding: str, color: bool) -> str:
