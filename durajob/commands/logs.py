@@ -20,7 +20,7 @@ from durajob.logbook import LogLine, Logs
 from durajob.model import ThreadStatus
 from durajob.store.begun import Begun, BegunBook
 from durajob.store.files import log_folder
-from durajob.store.logs import GRAPH, OUTPUT, Entry, log_name, read_log
+from durajob.store.logs import GRAPH, OUTPUT, Entry, log_name, read_log, tail_offset
 from durajob.store.read import Reader
 
 _POLL = 0.2
@@ -61,9 +61,9 @@ def logs(
             hint=f"durajob status {found.thread} shows those that have",
         )
     notes = () if follow or book.has_files() else ("nothing was printed or logged",)
-    lines: Iterable[LogLine] = book.lines()
+    lines: Iterable[LogLine] = book.lines(last=most)
     if most is not None:
-        lines = deque(lines, most)
+        lines = deque(lines, most)  # each log gave its own last ones
     if follow:
         lines = _followed(lines, book)
     return Logs(thread=found.thread, lines=lines, notes=notes)
@@ -105,8 +105,8 @@ class _Book:
         """Whether there is anything to read."""
         return next(self._sources(), None) is not None
 
-    def lines(self) -> Iterator[LogLine]:
-        """What was not read before, in the order of time."""
+    def lines(self, *, last: int | None = None) -> Iterator[LogLine]:
+        """What was not read before, in the order of time; of each log its ``last`` lines."""
         sources = deque(self._sources())
         heap: list[tuple[int, int, Entry, int]] = []
         opened: list[tuple[Begun | None, Path, Iterator[tuple[Entry, int]]]] = []
@@ -120,7 +120,10 @@ class _Book:
             # A log is opened when its time has come: only so many as ran at once are open.
             while sources and (not heap or sources[0][0] is None or sources[0][0].at <= heap[0][0]):
                 begun, path = sources.popleft()
-                opened.append((begun, path, read_log(path, self._offset(path))))
+                offset = self._offset(path)
+                if last is not None:
+                    offset = self._offsets[path] = max(offset, tail_offset(path, last))
+                opened.append((begun, path, read_log(path, offset)))
                 push(len(opened) - 1)
             if not heap:
                 continue

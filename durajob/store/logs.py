@@ -194,6 +194,28 @@ def read_log(path: Path, offset: int = 0) -> Iterator[tuple[Entry, int]]:
                 yield entry, offset
 
 
+def tail_offset(path: Path, count: int) -> int:
+    """Where the last ``count`` whole lines of a log begin; it is read from its end."""
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - closed below
+    except FileNotFoundError:
+        return 0
+    left = count + 1  # the end of the line before them
+    with file:
+        start = file.seek(0, os.SEEK_END)
+        while start:
+            begin = max(start - _TAIL, 0)
+            file.seek(begin)
+            data = file.read(start - begin)
+            place = len(data)
+            while (place := data.rfind(b"\n", 0, place)) >= 0:
+                left -= 1
+                if not left:
+                    return begin + place + 1
+            start = begin
+    return 0
+
+
 def last_lines(path: Path, count: int) -> list[str]:
     """What the last lines of a log say, ``count`` at most; none where it cannot be read."""
     try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from durajob.store.logs import tail_offset
 from tests.forked import Forked
 from tests.harness import wait_for
 from tests.integration.judge import lines
@@ -93,6 +94,17 @@ def test_a_log_keeps_its_beginning_and_its_end(forked: Forked) -> None:
     whole = sum(len(f"2026-11-22T16:32:19.237+00:00 out line {n}\n") for n in range(20_000))
     ours = sum(len(f"2026-11-22T16:32:19.237+00:00 out {line}\n") for line in kept if line != cut)
     assert f"{whole - ours:,}" == cut.split()[0]
+
+
+def test_the_last_lines_are_read_from_the_end(tmp_path: Path) -> None:
+    """However long they are, and whether or not the last has ended; all where there are fewer."""
+    log = tmp_path / "a.log"
+    lengths = [1, 40_000, 3, 70_000, 5]
+    log.write_bytes(b"".join(b"x" * length + b"\n" for length in lengths) + b"begun")
+    whole = sum(lengths) + len(lengths)
+    begin = [sum(lengths[: 5 - n]) + 5 - n for n in range(6)]
+    assert ([*begin, 0], whole) == ([tail_offset(log, n) for n in range(7)], begin[0])
+    assert 0 == tail_offset(tmp_path / "none.log", 3)
 
 
 def test_logs_are_followed_over_processes(forked: Forked, effects: Path) -> None:
