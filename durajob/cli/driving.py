@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from durajob import clock
 from durajob.cli.session import Session
+from durajob.commands.logtail import log_tail
 from durajob.engine import signals
 from durajob.engine.environment import OtherInterpreter
 from durajob.errors import DurajobError
@@ -83,7 +84,9 @@ def _drive(
     finally:
         signals.before_abort.remove(abort)
         watcher.close(2.0)
-    status = printer.driven(result, elapsed=watcher.elapsed())
+    error = result.thread.error
+    tail = log_tail(error) if error is not None and session.quiet and not session.json else ()
+    status = printer.driven(result, elapsed=watcher.elapsed(), tail=tail)
     if result.afterwards is not None:
         result.afterwards(printer.warn)
     if supervisor is not None:

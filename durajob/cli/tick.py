@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from durajob.cli.options import Json, Quiet
 from durajob.cli.session import Session
+
+if TYPE_CHECKING:
+    from durajob.recovery import Recovered
+    from durajob.supervisor import Supervisor
 
 
 def command(
@@ -26,5 +31,29 @@ def command(
 
     session: Session = ctx.obj.begin("tick", json=json, quiet=quiet)
     printer = session.printer()
-    result = tick(settings=session.settings(), wait=wait, drive=drive, report=printer.recovered)
-    return printer.ticked(result)
+    supervisor = _supervisor()
+
+    def report(outcome: Recovered) -> None:
+        if supervisor is not None:
+            thread = outcome.thread
+            supervisor.status(f"thread {thread.thread}: {thread.status.value}", important=True)
+        printer.recovered(outcome)
+
+    result = tick(settings=session.settings(), wait=wait, drive=drive, report=report)
+    status = printer.ticked(result)
+    if supervisor is not None:
+        supervisor.end()
+    return status
+
+
+def _supervisor() -> Supervisor | None:
+    """The service manager, told that the tick is at work; what drives threads for it is not to
+    speak to that one, too."""
+    if "NOTIFY_SOCKET" not in os.environ:
+        return None
+    from durajob.supervisor import Supervisor
+
+    supervisor = Supervisor.asked_for(os.environ)
+    if supervisor is not None:
+        supervisor.begin()
+    return supervisor

@@ -7,10 +7,10 @@ missed or died, each slot is handled once (``schedule.booking``) and each thread
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from durajob import clock
 from durajob.commands.ids import resume_command
+from durajob.commands.logtail import log_tail
 from durajob.config.settings import Settings
 from durajob.errors import ConfigError, NoStore
 from durajob.model import ErrorInfo, Thread, ThreadStatus
@@ -18,8 +18,6 @@ from durajob.recovery import Recovered
 from durajob.schedule.workflows import Workflows
 from durajob.slots import Alert, Slot, Ticked
 from durajob.store.agenda import Agenda, Ended, Refused
-
-_TAIL = 10  # lines of a log
 
 
 def tick(
@@ -194,7 +192,7 @@ def _of_ended(ended: Sequence[Ended]) -> Iterator[Alert]:
         yield Alert(
             ErrorInfo(code="workflow_failed", message=message, hint=hint),
             log=error.log,
-            tail=() if error.log is None else _tail(Path(error.log)),
+            tail=log_tail(error),
         )
 
 
@@ -202,16 +200,6 @@ def _of_refused(refused: Sequence[Refused]) -> Iterator[Alert]:
     for each in refused:
         message = f"thread {each.thread} could not be resumed: {each.error.message}"
         yield Alert(each.error._replace(message=message))
-
-
-def _tail(log: Path) -> tuple[str, ...]:
-    """The last lines of a log; none where it cannot be read."""
-    from durajob.store.logs import read_log
-
-    try:
-        return tuple(entry.text for entry, _ in list(read_log(log))[-_TAIL:])
-    except OSError:
-        return ()
 
 
 def _problem(workflows: Workflows) -> ErrorInfo | None:

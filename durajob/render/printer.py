@@ -5,7 +5,7 @@ Data goes to standard output; errors, notes and the next command go to standard 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -91,17 +91,20 @@ class Printer:
         self._rest(result)
         return result.exit_status
 
-    def driven(self, result: ThreadResult, *, elapsed: float | None) -> int:
+    def driven(
+        self, result: ThreadResult, *, elapsed: float | None, tail: Sequence[str] = ()
+    ) -> int:
         """Show how a thread stands that was driven, or was to be; the exit status.
 
-        ``elapsed`` is how many seconds it was driven for, None when it was not.
+        ``elapsed`` is how many seconds it was driven for, None when it was not; ``tail`` the end
+        of the log of the step that failed, for those who have seen nothing of it.
         """
         result = self._masked(result)
         if self.json:
             self._line(self._envelope(result))
         elif not self.quiet and result.exit_status == 0:
             self._line(self._summary(result.thread, elapsed))
-        self._rest(result)
+        self._rest(result, tail=self._masked(tail))
         return result.exit_status
 
     def threads(self, threads: Iterable[Thread]) -> int:
@@ -122,9 +125,7 @@ class Printer:
         if not self.json:
             for alert in self._masked(result.alerts):
                 self._say_error(alert.error.message)
-                for line in alert.tail:
-                    self.err.write(f"  | {one_line(line)}\n", patience=_PATIENCE)
-                self._say_hint("log", alert.log)
+                self._say_log(alert.log, alert.tail)
                 hint = alert.error.hint or ""
                 label = _invitation(hint) if hint.startswith("durajob ") else "hint"
                 self._say_hint(label, hint)
@@ -330,11 +331,11 @@ class Printer:
         else:
             self.out.write(plain_text(blocks))
 
-    def _rest(self, result: Result) -> None:
+    def _rest(self, result: Result, *, tail: Sequence[str] = ()) -> None:
         """What people are told besides: the error, notes, the next command."""
         failing = result.exit_status != 0
         if failing and not self.json:
-            self._blame(result)
+            self._blame(result, tail)
         if self.quiet and not failing:
             return
         if not self.quiet:
@@ -343,12 +344,12 @@ class Printer:
         if not self.json:
             self._say_hint(_invitation(result.next_command), result.next_command)
 
-    def _blame(self, result: Result) -> None:
+    def _blame(self, result: Result, tail: Sequence[str]) -> None:
         """One line that says what is wrong, then where to look."""
         step_error = result.thread.error if isinstance(result, ThreadResult) else None
         if step_error is not None and isinstance(result, ThreadResult) and _failed(result):
             self._say_error(_step_failure(result.thread, step_error))
-            self._say_hint("log", step_error.log)
+            self._say_log(step_error.log, tail)
         elif result.error is not None:
             self._say_error(result.error.message, "" if _paused(result) else "error: ")
             if result.error.hint != result.next_command:
@@ -390,6 +391,11 @@ class Printer:
     def _say_error(self, message: str, head: str = "error: ") -> None:
         head = self._styled(head, marks.ERROR)
         self.err.write(f"{head}{one_line(message)}\n", patience=_PATIENCE)
+
+    def _say_log(self, log: str | None, tail: Sequence[str]) -> None:
+        for line in tail:
+            self.err.write(f"  | {one_line(line)}\n", patience=_PATIENCE)
+        self._say_hint("log", log)
 
     def _say_hint(self, label: str, text: str | None) -> None:
         if text:

@@ -15,7 +15,7 @@ import os
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -216,11 +216,14 @@ def tail_offset(path: Path, count: int) -> int:
     return 0
 
 
-def last_lines(path: Path, count: int) -> list[str]:
-    """What the last lines of a log say, ``count`` at most; none where it cannot be read."""
+def last_lines(path: Path, count: int, *, streams: Collection[str] | None = None) -> list[str]:
+    """What the last lines of a log say, ``count`` at most, of all ``streams`` unless said; none
+    where it cannot be read."""
     try:
         start = max(0, path.stat().st_size - _TAIL)
-        found = deque((entry.text for entry, _ in read_log(path, start)), maxlen=count)
+        entries = (entry for entry, _ in read_log(path, start))
+        said = (each.text for each in entries if streams is None or each.stream in streams)
+        found = deque(said, maxlen=count)
     except OSError:
         return []
     return list(found)

@@ -57,6 +57,18 @@ def test_ready_status_and_stopping(forked: Forked, tmp_path: Path, abstract: boo
         assert ["READY=1", "STOPPING=1"] == heard(listener, "STOPPING=1")
 
 
+def test_a_tick_that_waits_tells_of_what_it_drives(forked: Forked, tmp_path: Path) -> None:
+    """It speaks for itself: the processes that drive threads for it do not."""
+    address = str(tmp_path / "socket")
+    Path("workflows.toml").write_text(f"[workflows.w]\ngraph = '{GRAPHS}:chain'\nrecover = true\n")
+    forked.run("start", "w", "-t", "x", "-q", env={"DIE": "b:after"})
+    with listening(address) as listener:
+        forked.run("tick", "--wait", "-q", env={"NOTIFY_SOCKET": address}, check=0)
+        assert ["READY=1", "STATUS=thread x: completed", "STOPPING=1"] == heard(
+            listener, "STOPPING=1"
+        )
+
+
 def test_signs_of_life_while_a_step_blocks(forked: Forked, tmp_path: Path, effects: Path) -> None:
     """As often as was asked for, whatever the step does; not for another process."""
     address = str(tmp_path / "socket")
