@@ -22,9 +22,11 @@ from durajob import clock
 from durajob.errors import DurajobError, OwnershipLost, StorageError, StoreError
 from durajob.store import queries
 from durajob.store.driver import BUSY, FAILURES, LOCKED, primary_code, sqlite, translate
+from durajob.store.files import LOG_KEPT
 from durajob.store.locks import LockFile
 
-_LOG_BYTES = 4_000_000  # from where on the log is shortened
+_LOG_BYTES = LOG_KEPT + 500_000  # from where on the log is shortened
+_LOG_MORE = 1_000_000  # bytes after which that is tried again, where a reader stood in the way
 
 
 class _Request:
@@ -61,6 +63,7 @@ class Door:
         self.lock_file = lock
         self._path = str(path)
         self._log = f"{path}-wal"
+        self._log_bytes = _LOG_BYTES  # of the log, from where on it is shortened next
         self._waiting: deque[_Request] = deque()
         self._deferred: list[_Request] = []
         self._mutex = threading.RLock()
@@ -187,8 +190,7 @@ class Door:
                 raise self._broken from error
             raise
         self._commit()
-        if self._log_size() > _LOG_BYTES:
-            self._shorten_log()
+        self._shorten_log_if_long()
         if durable:
             # The counter only helps to notice a lost log; it may lag behind.
             with suppress(OSError):
@@ -217,11 +219,16 @@ class Door:
                 )
             raise self._broken from error
 
-    def _log_size(self) -> int:
+    def _shorten_log_if_long(self) -> None:
         try:
-            return os.stat(self._log).st_size
+            size = os.stat(self._log).st_size
         except OSError:
-            return 0  # the next transaction will meet whatever is wrong there
+            return  # the next transaction will meet whatever is wrong there
+        if size <= _LOG_BYTES:
+            self._log_bytes = _LOG_BYTES
+        elif size > self._log_bytes:
+            self._shorten_log()
+            self._log_bytes = size + _LOG_MORE
 
     def _shorten_log(self) -> None:
         """Move the log's pages into the store, so that the log can begin anew.
