@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import drive, growth, isolate, killed, prune, reads, start, watch
+from benchmarks import drive, growth, isolate, killed, prune, reads, start, ticks, watch
 from benchmarks.measure import missed
 
 BENCHMARKS = {
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "growth": growth,
     "prune": prune,
     "watch": watch,
+    "ticks": ticks,
 }
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)

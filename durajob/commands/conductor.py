@@ -16,6 +16,7 @@ from durajob.commands.detach import drive_in_background
 from durajob.commands.fleet import drive_each
 from durajob.commands.prune import follow_retention
 from durajob.config.settings import Settings
+from durajob.errors import ConfigError
 from durajob.model import Thread
 from durajob.notify.deliver import deliver_due
 from durajob.recovery import Recovered
@@ -103,7 +104,10 @@ def _drive_all(settings: Settings, workflows: Workflows, begun: set[tuple[str, i
         return found
 
     deliver_due(settings, _say)
-    follow_retention(settings=settings, seconds=_PRUNING)
+    try:
+        follow_retention(settings=settings, seconds=_PRUNING)
+    except ConfigError as error:  # of one workflow: the others are driven all the same
+        _say(f"not pruned: {error.message}")
     _, stopped_by = drive(
         more(), settings=settings, workflows=workflows, report=lambda _: None, more=more
     )

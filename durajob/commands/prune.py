@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from durajob import clock
 from durajob.config.settings import Settings
 from durajob.durations import parse_duration
-from durajob.errors import NoStore, UsageError
+from durajob.errors import ConfigError, NoStore, UsageError
 from durajob.pruning import Left, Pruned
+from durajob.store.agenda import DAY
 from durajob.store.prune import Ended, Overview, Pruner, Size, Thinned
 
 if TYPE_CHECKING:
     from durajob.config.specs import RetentionSpec
 
 STATUSES = ("completed", "cancelled", "failed")
-DAILY = 86_400_000_000
-"""Microseconds between two times that ``tick`` prunes."""
 _TOLD = 100  # threads that stay, and why
 _WORTH_IT = 1_000_000  # bytes
 _ALL_TIME = 1 << 62  # later than any time
@@ -48,6 +47,7 @@ class Rules(NamedTuple):
 
     by_workflow: Mapping[str, Rule]
     otherwise: Rule
+    said: bool = False  # in workflows.toml: then old rows of the ledger of slots go, too
 
     def of(self, workflow: str) -> Rule:
         """The rule for a workflow."""
@@ -92,7 +92,7 @@ def prune(
         return _result(settings, Plan((), (), (), ()), dry_run=dry_run)
     if dry_run:
         return _result(settings, plan, dry_run=True)
-    return _carry_out(settings, plan, compact=compact)
+    return _carry_out(settings, plan, rules, compact=compact)
 
 
 def follow_retention(*, settings: Settings, seconds: float) -> Pruned | None:
@@ -109,12 +109,28 @@ def follow_retention(*, settings: Settings, seconds: float) -> Pruned | None:
     try:
         with Overview(path) as overview:
             last = overview.pruned_at()
-        if last is not None and 0 <= clock.now() - last < DAILY:
+        if last is not None and 0 <= clock.now() - last < DAY:
             return None
         plan = _plan(settings, rules)
     except NoStore:
         return None
-    return _carry_out(settings, plan, deadline=deadline, note=True)
+    return _carry_out(settings, plan, rules, deadline=deadline, note=True)
+
+
+def has_retention(settings: Settings) -> bool:
+    """Whether workflows.toml names something to be pruned; noted in the store where not, so that
+    nobody asks again within a day."""
+    try:
+        found = _retention(settings) is not None
+    except ConfigError:
+        return False
+    if not found:
+        pruner = Pruner(settings.store.path)
+        try:
+            pruner.note_no_retention()
+        finally:
+            pruner.close()
+    return found
 
 
 def chosen(threads: Sequence[Ended], rules: Rules, now: int) -> list[Ended]:
@@ -171,6 +187,7 @@ def _plan(settings: Settings, rules: Rules, *, explain: bool = False) -> Plan:
 def _carry_out(
     settings: Settings,
     plan: Plan,
+    rules: Rules,
     *,
     compact: bool = False,
     deadline: float | None = None,
@@ -182,6 +199,9 @@ def _carry_out(
     try:
         gone = {each.row for each in pruner.delete(plan.threads)}
         thinned = list(pruner.thin(plan.thinned))
+        if rules.said:
+            now = clock.now()
+            pruner.forget_slots(lambda workflow: _before(rules.of(workflow).completed, now))
         swept = pruner.sweep(plan.orphans)
         free = pruner.give_back()
         if compact:
@@ -265,7 +285,9 @@ def _rules(
             checkpoints=None if status else age,
         )
         rules = Rules({}, rule)
-    return rules if workflow is None else Rules({workflow: rules.of(workflow)}, NOTHING)
+    if workflow is None:
+        return rules
+    return rules._replace(by_workflow={workflow: rules.of(workflow)}, otherwise=NOTHING)
 
 
 def _age(text: str | None) -> float:
@@ -287,7 +309,8 @@ def _retention(settings: Settings) -> Rules | None:
     if config.retention is None and not own:
         return None
     general = config.retention or RetentionSpec()
-    return Rules({name: _rule(said, general) for name, said in own.items()}, _rule(general))
+    by_workflow = {name: _rule(said, general) for name, said in own.items()}
+    return Rules(by_workflow, _rule(general), said=True)
 
 
 def _rule(*given: RetentionSpec) -> Rule:

@@ -89,7 +89,7 @@ def _look(
     settings: Settings, workflows: Workflows, now: int
 ) -> tuple[tuple[Thread, ...], tuple[Alert, ...], bool]:
     """What is to be resumed; what is to be told here, noted as told once it is known; whether
-    somebody is to be told elsewhere."""
+    there is something else to do: somebody is to be told elsewhere, or the store to be pruned."""
     try:
         with Agenda(settings.store.path) as agenda:
             due = agenda.due(now, recovers=workflows.recovers)
@@ -97,12 +97,17 @@ def _look(
             refused = list(agenda.refused())
             news = agenda.has_news(now)
             gone = agenda.interrupted()
+            retention_due = agenda.is_retention_due(now)
     except NoStore:
         return (), (), False
     if gone:
         from durajob.notify.deliver import note_interrupted
 
         news |= note_interrupted(gone, settings)
+    if retention_due and workflows.file is not None:
+        from durajob.commands.prune import has_retention
+
+        news |= has_retention(settings)
     if ended or refused:
         from durajob.store.desk import at_desk
         from durajob.store.write import Writer

@@ -90,7 +90,9 @@ def check_schedule(document: Document, name: str, spec: WorkflowSpec, defaults: 
     if schedule.start is not None and schedule.end is not None and schedule.end <= schedule.start:
         raise document.error((*key, "end"), "is not later than start", hint="mend one of them")
     zone = ZoneInfo(schedule.timezone)
-    slots = list(islice(times(cron, zone, after=_SAMPLE), _LOOKED_AT))
+    # Slots of the default template never have one thread: a thousand schedules are read sooner.
+    looked_at = _LOOKED_AT if spec.thread is not None or schedule.jitter else 1
+    slots = list(islice(times(cron, zone, after=_SAMPLE), looked_at))
     if not slots:
         raise document.error((*key, "cron"), f"{said.cron!r} never comes", hint=RULE)
     closest = min((b - a for a, b in pairwise(slots)), default=None)

@@ -23,6 +23,7 @@ from durajob.schedule.policy import CHANGED, REMOVED, Decision, decide, missed, 
 from durajob.schedule.times import Timetable, timetable_of
 from durajob.slots import Slot
 from durajob.store.desk import Desk, Kept, at_desk
+from durajob.store.processes import user_name
 from durajob.store.write import Writer
 
 _MINUTE = 60_000_000
@@ -95,7 +96,7 @@ def start_queued(
         started: list[Slot] = []
         for queued in desk.queued(file):
             entry = _Entry(desk, file, queued.workflow, queued.slot, queued.shown, queued.due_at)
-            entry = entry._replace(now=now, by=queued.handled_by)
+            entry = entry._replace(now=now, by=queued.handled_by, asked_by=queued.asked_by)
             each = workflows.get(queued.workflow)
             if each is None:
                 started.append(entry.write("skipped", "its workflow has no schedule any more"))
@@ -111,10 +112,12 @@ def queue(
 ) -> list[Slot]:
     """Queue slots of the past that were not run, to be run one after the other."""
 
+    user = user_name()
+
     def enter(desk: Desk) -> list[Slot]:
         known = desk.outcomes(each.name, slots[0], slots[-1]) if slots else {}
         return [
-            _entry(desk, each, slot, file, now, "backfill").write("queued")
+            _entry(desk, each, slot, file, now, "backfill")._replace(asked_by=user).write("queued")
             for slot in slots
             if known.get(slot) not in ("queued", "started")
         ]
@@ -156,6 +159,7 @@ class _Entry(NamedTuple):
     due_at: int
     now: int = 0
     by: str = "tick"
+    asked_by: str | None = None  # of a backfill
 
     def write(
         self,
@@ -177,6 +181,7 @@ class _Entry(NamedTuple):
             thread=thread,
             handled_at=self.now,
             handled_by=self.by,
+            asked_by=self.asked_by,
             slots=slots,
             until=until,
         )
@@ -312,6 +317,9 @@ def _start(entry: _Entry, each: Scheduled) -> Slot:
         "environment": environment.dumps(_environment(entry.file)),
     }
     if desk.admit(row):
+        if entry.asked_by is not None:
+            said = {"user": entry.asked_by, "verb": entry.by, "slot": entry.shown}
+            desk.intervene(thread, now=entry.now, **said)
         return entry.write("started", thread=thread)
     found = desk.thread(thread)
     assert found is not None, "a thread id that is taken is a thread's"

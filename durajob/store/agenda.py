@@ -16,6 +16,8 @@ from durajob.store.asked import is_answered
 from durajob.store.look import Look
 from durajob.store.records import asked_in, thread_of
 
+DAY = 86_400_000_000
+"""Microseconds between two times that ``tick`` prunes."""
 _JUST_NOW = 60_000_000
 """Microseconds in which whoever admitted or answered a thread may still go on with it."""
 _AT_REST = (ThreadStatus.FAILED, ThreadStatus.INTERRUPTED, ThreadStatus.STOPPED)
@@ -53,6 +55,11 @@ class Agenda(Look):
     def has_news(self, now: int) -> bool:
         """Whether somebody is to be told of something now."""
         return self.one(queries.DUE_NOTIFICATION, (now,)) is not None
+
+    def is_retention_due(self, now: int) -> bool:
+        """Whether nobody has followed the retention within a day."""
+        (last,) = self.one(slot_queries.LOOKED_AT_RETENTION, ())
+        return last is None or not 0 <= now - last < DAY
 
     def interrupted(self) -> tuple[Thread, ...]:
         """Threads whose owner is gone, and of which nobody has been told that."""

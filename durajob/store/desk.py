@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from durajob.model import ErrorInfo
 from durajob.policies import NotifyPolicy
-from durajob.store import slot_queries
+from durajob.store import queries, slot_queries
 from durajob.store.look import is_driven
 from durajob.store.notifications import announce_missed
 from durajob.store.write import Writer, admit_row
@@ -39,6 +39,7 @@ class Queued(NamedTuple):
     shown: str
     due_at: int
     handled_by: str
+    asked_by: str | None
 
 
 class Active(NamedTuple):
@@ -98,12 +99,17 @@ class Desk:
         values = {"workflow": workflow, "now": now}
         self._cursor.execute(slot_queries.UNDUE, values)
         for id, first in self._cursor.execute(slot_queries.RANGES, values).fetchall():
-            slots = [first, *takewhile(lambda slot: slot <= now, after(first))]
+            # Some between them may have rows of their own, and were never of this one.
+            within = {"workflow": workflow, "first": first + 1, "last": now}
+            own = {slot for slot, _ in self._cursor.execute(slot_queries.OUTCOMES, within)}
+            left = takewhile(lambda slot: slot <= now, after(first))
+            slots = [first, *(slot for slot in left if slot not in own)]
             self._cursor.execute(slot_queries.SHORTEN, (len(slots), slots[-1], id))
 
     def record(self, workflow: str, slot: int, **columns: Any) -> None:
         """Write a slot's row; one that was not run is written anew."""
-        values = {"reason": None, "thread": None, "slots": 1, "until": None, **columns}
+        values = {"reason": None, "thread": None, "slots": 1, "until": None}
+        values |= {"asked_by": None, **columns}
         self._cursor.execute(slot_queries.RECORD, {**values, "workflow": workflow, "slot": slot})
 
     def announce_missed(self, policy: NotifyPolicy, workflow: str, **said: str) -> None:
@@ -126,6 +132,13 @@ class Desk:
             found = (row["thread"], "pending", None, None, False)
             self._unfinished.setdefault(row["workflow"], []).append(found)
         return admitted
+
+    def intervene(self, thread: str, *, now: int, user: str, verb: str, slot: str) -> None:
+        """Note that a person has brought a thread about."""
+        (row,) = self._cursor.execute(slot_queries.ROW_OF, (thread,)).fetchone()
+        details = json.dumps({"slot": slot})
+        values = {"id": row, "now": now, "user": user, "verb": verb, "details": details}
+        self._cursor.execute(queries.INTERVENE, {**values, "step": None, "reason": None})
 
     def thread(self, thread: str) -> tuple[str, str | None, str] | None:
         """Workflow, slot and status of a thread."""

@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -178,6 +179,19 @@ class Pruner(Writer):
             if not self.is_late and not self._is_needed(int(each[0].name)) and _remove(each[0])
         ]
 
+    def forget_slots(self, before: Callable[[str], int | None]) -> int:
+        """Delete from the ledger the slots that were over at a time, that of their workflow, and
+        whose threads are gone; how many rows."""
+        names = self._briefly(lambda cursor: cursor.execute(queries.SLOT_WORKFLOWS).fetchall())
+        count = 0
+        for (name,) in names:
+            values = {"workflow": name, "before": before(name), "rows": _ROWS}
+            gone = _ROWS if values["before"] is not None else 0
+            while gone == _ROWS and not self.is_late:
+                gone = self._briefly(partial(_forget_slots, values=values))
+                count += gone
+        return count
+
     def _is_needed(self, row: int) -> bool:
         """Whether a thread has this folder by now, or is about to."""
         if self.locks.thread_is_held(row):
@@ -197,6 +211,11 @@ class Pruner(Writer):
         self._shorten_log(least=0)
         free, size, _ = self._pages()
         return free * size
+
+    def note_no_retention(self) -> None:
+        """Keep that workflows.toml names nothing that is to be pruned."""
+        now = clock.now()
+        self._briefly(lambda cursor: cursor.execute(queries.SET_RETENTION_AT, (now,)))
 
     def note_pruned(self) -> None:
         """Keep that all was pruned that workflows.toml names."""
@@ -300,6 +319,10 @@ def _remove(folder: Path) -> bool:
     """False where something of it is left; that is found again as belonging to no thread."""
     shutil.rmtree(folder, ignore_errors=True)
     return not os.path.lexists(folder)
+
+
+def _forget_slots(cursor: Any, *, values: Mapping[str, Any]) -> int:
+    return int(cursor.execute(queries.FORGET_SLOTS, values).rowcount)
 
 
 def _delete(cursor: Any, batch: Iterable[Ended]) -> set[int]:

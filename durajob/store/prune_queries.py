@@ -78,5 +78,19 @@ DELETE_REST = (
     "DELETE FROM checkpoints WHERE thread_id = :thread",
     "DELETE FROM writes WHERE thread_id = :thread",
 )
+# What became of slots long ago. Of a thread that is there its slot is, too; and a slot that no
+# tick has come to yet must be found when one does.
+FORGET_SLOTS = """
+DELETE FROM slots WHERE id IN (
+    SELECT id FROM slots
+    WHERE workflow = :workflow AND outcome <> 'queued' AND coalesce(until, slot) <= :before
+      AND handled_at <= :before
+      AND NOT EXISTS (SELECT 1 FROM threads WHERE threads.thread = slots.thread)
+      AND NOT EXISTS (SELECT 1 FROM schedules WHERE schedules.workflow = slots.workflow
+                      AND watermark < coalesce(until, slot))
+    LIMIT :rows)"""
+SLOT_WORKFLOWS = "SELECT DISTINCT workflow FROM slots"
+# When workflows.toml was last found to name nothing that is to be pruned.
+SET_RETENTION_AT = "INSERT OR REPLACE INTO meta VALUES ('retention_at', ?)"
 PRUNED_AT = "SELECT value FROM meta WHERE key = 'pruned_at'"
 SET_PRUNED_AT = "INSERT OR REPLACE INTO meta VALUES ('pruned_at', ?)"

@@ -313,11 +313,13 @@ CREATE TABLE slots (
     thread     TEXT,
     handled_at INTEGER NOT NULL,
     handled_by TEXT NOT NULL,        -- tick, hand or backfill
+    asked_by   TEXT,                 -- of a backfill: a user of the operating system
     told       INTEGER NOT NULL,     -- whether nothing of it is left to be told
     slots      INTEGER NOT NULL DEFAULT 1,  -- that the row stands for
     until      INTEGER               -- the last of them
 );
 CREATE UNIQUE INDEX slots_by_time ON slots (workflow, slot);
+CREATE INDEX slots_by_range ON slots (workflow, until) WHERE until IS NOT NULL;
 CREATE INDEX slots_untold ON slots (thread) WHERE told = 0;
 CREATE INDEX slots_queued ON slots (workflow, slot) WHERE outcome = 'queued';
 CREATE TABLE refusals (

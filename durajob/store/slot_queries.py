@@ -16,16 +16,17 @@ FORGET = "DELETE FROM schedules WHERE file = ? AND workflow = ?"
 # by whoever runs it after all.
 RECORD = """
 INSERT INTO slots (file, workflow, slot, shown, due_at, outcome, reason, thread, handled_at,
-                   handled_by, told, slots, until)
+                   handled_by, asked_by, told, slots, until)
 VALUES (:file, :workflow, :slot, :shown, :due_at, :outcome, :reason, :thread, :handled_at,
-        :handled_by, :outcome IN ('skipped', 'missed'), :slots, :until)
+        :handled_by, :asked_by, :outcome IN ('skipped', 'missed'), :slots, :until)
 ON CONFLICT (workflow, slot) DO UPDATE SET file = :file, outcome = :outcome, reason = :reason,
     thread = :thread, handled_at = :handled_at, handled_by = :handled_by,
-    told = :outcome IN ('skipped', 'missed')
+    asked_by = :asked_by, told = :outcome IN ('skipped', 'missed')
 WHERE outcome <> 'started' AND until IS NULL"""
 HANDLED = """
-SELECT slot, until FROM slots
-WHERE workflow = :workflow AND slot <= :last AND coalesce(until, slot) >= :first"""
+SELECT slot, until FROM slots WHERE workflow = :workflow AND slot BETWEEN :first AND :last
+UNION ALL
+SELECT slot, until FROM slots WHERE workflow = :workflow AND until >= :first AND slot < :first"""
 # What a tick of the future has entered as not run, of slots that are still to come.
 UNDUE = """
 DELETE FROM slots WHERE workflow = :workflow AND slot > :now AND outcome IN ('missed', 'skipped')"""
@@ -36,7 +37,7 @@ OUTCOMES = """
 SELECT slot, outcome FROM slots WHERE workflow = :workflow AND slot BETWEEN :first AND :last"""
 # What a backfill has queued lets what a tick has queued go before it.
 QUEUED = """
-SELECT workflow, slot, shown, due_at, handled_by,
+SELECT workflow, slot, shown, due_at, handled_by, asked_by,
        min(slot + (handled_by = 'backfill') * 1000000000000000000)
 FROM slots WHERE outcome = 'queued' AND file = ? GROUP BY workflow"""
 IS_QUEUED = """
@@ -47,6 +48,9 @@ SELECT slots.workflow, shown, due_at, slots.outcome, reason, slots.thread, handl
        slots, until, threads.id, threads.status, threads.owner
 FROM slots LEFT JOIN threads ON threads.thread = slots.thread"""
 
+ROW_OF = "SELECT id FROM threads WHERE thread = ?"
+LOOKED_AT_RETENTION = """
+SELECT max(value) FROM meta WHERE key IN ('pruned_at', 'retention_at')"""
 WHOSE = "SELECT workflow, slot, status FROM threads WHERE thread = ?"
 _UNFINISHED = "status IN ('pending', 'running', 'sleeping', 'waiting', 'stopped')"
 ACTIVE = f"""

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from durajob.store.processes import user_name
 from tests.forked import Forked
 from tests.harness import wait_for
 
 GRAPHS = Path(__file__).with_name("graphs.py")
+ASKING = GRAPHS.with_name("asking.py")
+WAITING = GRAPHS.with_name("waiting.py")
 MINUTE = 60
 NOON = "2026-11-22T12:00+00:00"
 BASE = 1_795_348_800  # that time, in seconds since the epoch
@@ -271,3 +274,65 @@ def test_a_backfill_shows_its_plan_and_runs_one_after_the_other(
     wait_for(lambda: {("started", "completed")} == set(ledger(forked).values()))
     assert ["11:00", "12:00", "13:00"] == sorted(ledger(forked))
     assert 12 == len(lines(effects))
+
+
+def test_a_backfill_is_in_the_history_of_what_it_has_run(
+    forked: Forked, effects: Path, file: Path
+) -> None:
+    """Who asked for it, and for which slot."""
+    args = ("backfill", "job", "--from", "2026-11-22T11:00", "--to", "2026-11-22T11:00")
+    look(forked, -1)
+    forked.run("schedule", *args, "--yes", env=at(0.2), check=0)
+    wait_for(lambda: ("started", "completed") in ledger(forked).values())
+    entries = forked.run("history", "job-2026-11-22T1100", "--json", check=0).data["entries"]
+    assert [("backfill", user_name(), {"slot": "2026-11-22T11:00+00:00"})] == [
+        (each["verb"], each["user"], each["details"])
+        for each in entries
+        if each["kind"] == "intervention"
+    ]
+
+
+def test_what_waits_for_a_person_or_a_time_goes_on_when_that_is_over(
+    forked: Forked, effects: Path
+) -> None:
+    """A sleeper is woken when it is due, a question that has expired takes its answer."""
+    forked.run("start", f"{ASKING}:send", "-t", "asks", "-q", env={**at(0), "EXPIRY": "1"}, check=3)
+    forked.run(
+        "start", f"{WAITING}:sleeper", "-t", "sleeps", "-q", env={**at(0), "FOR": "30m"}, check=3
+    )
+    assert [] == tick(forked, 29)["threads"]
+    for minutes, thread in ((31, "sleeps"), (61, "asks")):
+        (done,) = tick(forked, minutes)["threads"]
+        assert (thread, "completed") == (done["thread"], done["status"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_tick_that_is_asked_to_stop_leaves_its_threads_stopped(
+    forked: Forked, effects: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The step in flight finishes; with recover the next tick goes on with the thread."""
+    written(tmp_path, more="[defaults]\nrecover = true", graph="held")
+    look(forked, -1)
+    run = forked.begin("tick", "--wait", "-q", env=at(0))
+    run.until(lambda: lines(effects))
+    run.signal(number)
+    Path(f"{effects}.go").touch()
+    run.wait(check=75)
+    assert {"12:00": ("started", "stopped")} == ledger(forked)
+    assert ["completed"] == [each["status"] for each in tick(forked, 2)["threads"]]
+
+
+def test_old_slots_go_with_their_threads_where_retention_says_so(
+    forked: Forked, effects: Path, file: Path
+) -> None:
+    """A tick sees to that once a day, though nothing else is due; what is followed stays so."""
+    look(forked, -1)
+    tick(forked, 0)
+    tick(forked, 60)
+    file.write_text(file.read_text().replace("0 * * * *", "0 0 1 1 *"))
+    file.write_text(f'{file.read_text()}\n[retention]\ncompleted = "1ms"\n')
+    look(forked, 61)
+    assert ["12:00", "13:00"] == sorted(ledger(forked))
+    tick(forked, 60 * 24 + 62)
+    wait_for(lambda: [] == list(ledger(forked)))
+    assert [] == tick(forked, 60 * 24 + 64)["slots"]
