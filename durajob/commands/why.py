@@ -36,7 +36,8 @@ def why(thread: str, *, settings: Settings) -> Why:
     except NoStore as error:
         raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
     assert found is not None, "it was just resolved"
-    facts = Facts(found, limits_of(found, settings), settings.store.path)
+    limits = Limits() if found.thread.is_final else limits_of(found, settings)
+    facts = Facts(found, limits, settings.store.path)
     return Why(
         thread=name,
         status=found.thread.status,
@@ -70,10 +71,8 @@ def limits_of(found: Standing, settings: Settings) -> Limits:
 
 def _gone(name: str, own: Mapping[str, Any], is_there: bool, file: Path | None) -> str | None:
     """What a resume would look for, and not find."""
-    from durajob.registry import BUILT_IN
-
     target = name if ":" in name else own.get("graph")
-    if ":" not in name and not is_there and name not in BUILT_IN:
+    if ":" not in name and not is_there and not _is_built_in(name):
         where = "there is no workflows.toml" if file is None else f"it is not in {file}"
         return f"there is no workflow {name!r} any more: {where}"
     if isinstance(target, str) and (":" in name or is_there):
@@ -83,6 +82,12 @@ def _gone(name: str, own: Mapping[str, Any], is_there: bool, file: Path | None) 
             if not os.path.exists(found):
                 return f"the file {os.path.normpath(found)} of its workflow is gone"
     return None
+
+
+def _is_built_in(name: str) -> bool:
+    from durajob.registry import BUILT_IN
+
+    return name in BUILT_IN
 
 
 def _table(tables: Mapping[str, Any], name: str) -> Mapping[str, Any]:

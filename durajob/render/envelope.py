@@ -106,6 +106,9 @@ def _data(result: Result) -> Any:
     if isinstance(result, Approvals):
         threads = [thread_object(thread, whole=False) for thread in result.threads]
         return {"threads": threads, "store": result.store}
+    # Those that are read most load no module but their own.
+    if type(result).__module__ in ("durajob.logbook", "durajob.cause", "durajob.history"):
+        return _past(result)
     from durajob.catalogue import Health, Initialised, Workflows
     from durajob.recovery import Recovery
 
@@ -162,6 +165,14 @@ def _data(result: Result) -> Any:
             "attempts": [_attempt(bar) for bar in result.bars],
             "page": result.page,
         }
+    from durajob.render.slots import slot_data
+
+    return slot_data(
+        result, thread=lambda thread: thread_object(thread, whole=False), outcome=_outcome
+    )
+
+
+def _past(result: Result) -> Any:
     from durajob.logbook import Logs
 
     if isinstance(result, Logs):
@@ -169,20 +180,15 @@ def _data(result: Result) -> Any:
 
         return {"thread": result.thread, "lines": [as_object(line) for line in result.lines]}
     from durajob.cause import Why
-    from durajob.history import History
 
     if isinstance(result, Why):
         cause = result.cause._asdict()
         return {"thread": result.thread, "status": result.status.value, **cause}
-    if isinstance(result, History):
-        from durajob.render.past import as_object as entry_object
+    from durajob.history import History
+    from durajob.render.past import as_object as entry_object
 
-        return {"thread": result.thread, "entries": [entry_object(e) for e in result.entries]}
-    from durajob.render.slots import slot_data
-
-    return slot_data(
-        result, thread=lambda thread: thread_object(thread, whole=False), outcome=_outcome
-    )
+    assert isinstance(result, History), "there is no other result of these modules"
+    return {"thread": result.thread, "entries": [entry_object(e) for e in result.entries]}
 
 
 def thread_line(thread: Thread) -> str:

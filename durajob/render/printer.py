@@ -439,11 +439,23 @@ def _remarks(result: Result) -> list[str]:
         return ["no thread waits for a person"]
     if isinstance(result, Overview) and not any(result.counts.values()):
         return [f"no threads in {result.store}"]
+    # No module is loaded for a result that it cannot be of.
+    origin = type(result).__module__
+    if origin == "durajob.recovery":
+        return _recovery_remarks(result)
+    return _slot_remarks(result) if origin == "durajob.slots" else []
+
+
+def _recovery_remarks(result: Result) -> list[str]:
     from durajob.recovery import Recovery
 
     if isinstance(result, Recovery) and not result.threads:
         where = f"in {result.store}" if result.exists else f": no store yet at {result.store}"
         return [f"nothing to recover {where}".replace(" :", ":")]
+    return []
+
+
+def _slot_remarks(result: Result) -> list[str]:
     from durajob.slots import SlotList, Ticked
 
     if isinstance(result, Ticked) and not (result.slots or result.threads or result.alerts):

@@ -32,10 +32,10 @@ from durajob.history import (
     Stored,
     Tried,
 )
-from durajob.model import COMPENSATION, AttemptStatus, Owner, StepError, Thread, ThreadStatus
+from durajob.model import AttemptStatus, Owner, StepError, Thread, ThreadStatus
 from durajob.store import past_queries, queries
 from durajob.store.look import Look
-from durajob.store.records import thread_of
+from durajob.store.records import step_of, thread_of
 from durajob.store.resumable import check_count, check_name
 
 _PART = 500  # attempts that are read at once
@@ -93,17 +93,6 @@ def read_history(look: Look, thread: str, *, last: int | None) -> Iterator[Entry
             from collections import deque
 
             yield from deque(entries, last)
-
-
-def step_of(key: str) -> str:
-    """The name that people see of the step at a place in the run."""
-    names = []
-    for part in key.removeprefix("compensate/").split("/"):
-        _, name, *path = part.split(":")
-        branch = f"[{path[0]}]" if len(path) == 1 else f"({path[-1]})" if path else ""
-        names.append(f"{name}{branch}")
-    compensates = key.startswith("compensate/")
-    return "/".join(names) + (COMPENSATION if compensates else "")
 
 
 def _read(look: Look, thread: str, last: int) -> _Past | None:

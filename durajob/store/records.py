@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from durajob.model import (
+    COMPENSATION,
     AttemptStatus,
     LockWait,
     Owner,
@@ -157,3 +158,14 @@ def _next(look: Look, row: int, superstep: int, pending: Any) -> tuple[str, ...]
     # All have finished, but what comes after them could not be found out: a router
     # failed, or the process died just then. A resume enters them again, to be answered.
     return left or tuple(names)
+
+
+def step_of(key: str) -> str:
+    """The name that people see of the step at a place in the run."""
+    names = []
+    for part in key.removeprefix("compensate/").split("/"):
+        _, name, *path = part.split(":")
+        branch = f"[{path[0]}]" if len(path) == 1 else f"({path[-1]})" if path else ""
+        names.append(f"{name}{branch}")
+    compensates = key.startswith("compensate/")
+    return "/".join(names) + (COMPENSATION if compensates else "")

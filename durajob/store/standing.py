@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 from durajob.model import LockWait, StepError, Thread, ThreadStatus
 from durajob.store import past_queries, queries
 from durajob.store.files import log_folder
-from durajob.store.history import step_of
 from durajob.store.read import Reader
-from durajob.store.records import lock_waits_of, thread_of
+from durajob.store.records import lock_waits_of, step_of, thread_of
 from durajob.store.resumable import check_name
 
 
