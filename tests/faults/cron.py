@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 DURAJOB = str(Path(sysconfig.get_path("scripts")) / "durajob")
-_DEADLINE = 130.0  # seconds: cron begins with the next minute, and the first tick only looks
+_DEADLINE = 130.0  # seconds: cron begins with the next minute
 _FILE = """
 [workflows.job]
 thread = "job-{slot:%Y-%m-%dT%H%M}"
