@@ -58,8 +58,9 @@ class Disk:
         subprocess.run(["umount", self.path], check=True)
 
     def clear(self) -> None:
-        """Make it empty for the next trial."""
+        """Make it empty for the next trial, whose power cut must not bring this one back."""
         remove(self.path / "s")
+        subprocess.run(["sync", "-f", self.path], check=True)
 
     def _mount(self) -> None:
         command = ["mount", "-o", "loop", str(self._image), str(self.path)]
