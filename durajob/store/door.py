@@ -27,6 +27,7 @@ from durajob.store.locks import LockFile
 
 _LOG_BYTES = LOG_KEPT + 500_000  # from where on the log is shortened
 _LOG_MORE = 1_000_000  # bytes after which that is tried again, where a reader stood in the way
+_LOOK_EVERY = 8  # transactions between two looks at how long the log is
 
 
 class _Request:
@@ -64,6 +65,7 @@ class Door:
         self._path = str(path)
         self._log = f"{path}-wal"
         self._log_bytes = _LOG_BYTES  # of the log, from where on it is shortened next
+        self._looks_in = _LOOK_EVERY
         self._waiting: deque[_Request] = deque()
         self._deferred: list[_Request] = []
         self._mutex = threading.RLock()
@@ -220,6 +222,10 @@ class Door:
             raise self._broken from error
 
     def _shorten_log_if_long(self) -> None:
+        self._looks_in -= 1
+        if self._looks_in:
+            return
+        self._looks_in = _LOOK_EVERY
         try:
             size = os.stat(self._log).st_size
         except OSError:
