@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from durajob.commands.ids import check_thread_id
+from durajob.commands.whole_file import whole_file
 from durajob.config.settings import Settings
-from durajob.errors import NoStore, StorageError, ThreadNotFound, UsageError
+from durajob.errors import NoStore, ThreadNotFound, UsageError
 from durajob.store.read import Reader
 from durajob.store.transfer import Exported
 from durajob.store.transfer import export as write_threads
@@ -85,24 +84,9 @@ def _written(
 def _to_file(
     file: Path, path: Path, names: Sequence[str], *, logs: bool
 ) -> tuple[list[Exported], int]:
-    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
-    try:
-        fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(fd, "w", encoding="ascii") as out:
-                done = _written(path, names, out.write, logs=logs)
-                out.flush()
-                os.fsync(out.fileno())
-            os.rename(partial, file)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(partial)
-            raise
-    except OSError as error:
-        raise StorageError(
-            f"{file} cannot be written: {error.strerror}", hint="name another file with -o"
-        ) from error
-    return done
+    refusal, hint = f"{file} cannot be written", "name another file with -o"
+    with whole_file(file, refusal=refusal, hint=hint, encoding="ascii") as out:
+        return _written(path, names, out.write, logs=logs)
 
 
 def _count(number: int) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 
 from durajob import __version__
+from durajob.commands.whole_file import whole_file
 from durajob.config.settings import Settings
-from durajob.errors import NoStore, StorageError
+from durajob.errors import NoStore
 from durajob.measures import Measure, Measures, Sample
 from durajob.model import AttemptStatus, ThreadStatus
 from durajob.store.look import Look
@@ -43,7 +41,12 @@ def metrics(*, settings: Settings, output: str | None) -> Measures:
     if output is not None:
         from durajob.render.exposition import exposition
 
-        _replace(Path(output), exposition(result))
+        path = Path(output)
+        refusal = f"{path} cannot be written"
+        hint = "--output names a file in a folder that is there and that you may write to"
+        # Its reader is another user.
+        with whole_file(path, refusal=refusal, hint=hint, mode=0o644) as file:
+            file.write(exposition(result))
     return result
 
 
@@ -184,24 +187,3 @@ def _labels(workflow: str, status: ThreadStatus | AttemptStatus) -> dict[str, st
 
 def _seconds(microseconds: int) -> float:
     return microseconds / 1_000_000
-
-
-def _replace(path: Path, text: str) -> None:
-    """Whoever reads the file finds the old text or the new one, whole."""
-    try:
-        # Beside it, under a name that the node exporter's collector (*.prom) overlooks.
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(name, 0o644)  # its reader is another user
-            os.replace(name, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(name)
-            raise
-    except OSError as error:
-        raise StorageError(
-            f"{path} cannot be written: {error.strerror}",
-            hint="--output names a file in a folder that is there and that you may write to",
-        ) from error

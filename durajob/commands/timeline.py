@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from durajob import clock
 from durajob.commands.ids import check_thread_id
+from durajob.commands.whole_file import whole_file
 from durajob.config.settings import Settings
 from durajob.errors import NoStore, StorageError, ThreadNotFound, UnsafePermissions, UsageError
 from durajob.history import Claimed, Entry, Stored, Tried
@@ -57,23 +56,9 @@ def write_page(path: Path, text: str) -> None:
         UsageError: when something that durajob did not write stands there.
     """
     _check_page(path)
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(name)
-            raise
-    except OSError as error:
-        raise StorageError(
-            f"the page {path} could not be written: {error.strerror}",
-            hint="name another file with --html",
-        ) from error
+    refusal, hint = f"the page {path} could not be written", "name another file with --html"
+    with whole_file(path, refusal=refusal, hint=hint, errors="backslashreplace") as file:
+        file.write(text)
 
 
 def _check_page(path: Path) -> None:
