@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from durajob.commands.ids import check_thread_id
+from durajob.commands.ids import check_thread_id, whole_number
 from durajob.config.settings import Settings
-from durajob.errors import NoStore, ThreadNotFound, UsageError
+from durajob.errors import NoStore, ThreadNotFound
 from durajob.history import Entry, History
 from durajob.store.history import read_history
 from durajob.store.read import Reader
@@ -21,7 +21,7 @@ def history(thread: str, *, settings: Settings, tail: str | None) -> History:
         UsageError: when ``tail`` is no number.
     """
     check_thread_id(thread)
-    last = _number(tail)
+    last = None if tail is None else whole_number("--tail", tail, what="number of entries")
     path = settings.store.path
     try:
         with Reader(path) as reader:
@@ -36,13 +36,3 @@ def history(thread: str, *, settings: Settings, tail: str | None) -> History:
 def _entries(path: Path, thread: str, last: int | None) -> Iterator[Entry]:
     with Reader(path, known_before=True) as reader:
         yield from read_history(reader, thread, last=last)
-
-
-def _number(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= 1_000_000_000:
-        return int(text)
-    raise UsageError(
-        f"--tail {text[:40]!r} is no number of entries", hint="write a whole number, 1 or more"
-    )

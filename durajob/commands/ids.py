@@ -1,4 +1,4 @@
-"""What many commands take and tell: thread ids, reasons, and the command that comes next."""
+"""What many commands take and tell: thread ids, numbers, reasons, the command that comes next."""
 
 from __future__ import annotations
 
@@ -25,6 +25,29 @@ def check_reason(text: str | None) -> None:
             f"--reason has {len(text):,} characters",
             hint=f"at most {_LONGEST_REASON:,}; keep the rest elsewhere",
         )
+
+
+def whole_number(
+    option: str,
+    text: str,
+    *,
+    what: str = "number",
+    least: int = 1,
+    most: int = 1_000_000_000,
+    hint: str | None = None,
+) -> int:
+    """The number that was typed for ``option``; ``what`` says what it counts.
+
+    Raises:
+        UsageError: when it is none, or not from ``least`` to ``most``.
+    """
+    # Python refuses to read thousands of digits.
+    if text.isascii() and text.isdigit() and len(text) < 19 and least <= int(text) <= most:
+        return int(text)
+    raise UsageError(
+        f"{option} {text[:40]!r} is no {what}",
+        hint=hint or f"write a whole number, {least} or more",
+    )
 
 
 def resume_command(thread: Thread) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from durajob import clock
+from durajob.commands.ids import whole_number
 from durajob.config.settings import Settings
 from durajob.durations import parse_duration
 from durajob.errors import NoStore, UsageError
@@ -68,7 +69,9 @@ class _Wanted(NamedTuple):
 
 def _wanted(status: Sequence[str], workflow: str | None, since: str | None, limit: str) -> _Wanted:
     statuses = tuple(_status(text) for text in status)
-    return _Wanted(statuses, workflow, _since(since), _limit(limit))
+    after = _since(since)
+    most = whole_number("--limit", limit, what="number of threads")
+    return _Wanted(statuses, workflow, after, most)
 
 
 def _threads(reader: Reader, wanted: _Wanted) -> Iterator[Thread]:
@@ -83,14 +86,6 @@ def _status(text: str) -> ThreadStatus:
     except ValueError as error:
         choices = ", ".join(each.value for each in ThreadStatus)
         raise UsageError(f"no status {text[:40]!r}", hint=f"--status takes {choices}") from error
-
-
-def _limit(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= 1_000_000_000:
-        return int(text)
-    raise UsageError(
-        f"--limit {text[:40]!r} is no number of threads", hint="write a whole number, 1 or more"
-    )
 
 
 def _since(text: str | None) -> int | None:

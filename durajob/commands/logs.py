@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from durajob.commands.ids import check_thread_id
+from durajob.commands.ids import check_thread_id, whole_number
 from durajob.config.settings import Settings
-from durajob.errors import NoStore, StepNotFound, ThreadNotFound, UsageError
+from durajob.errors import NoStore, StepNotFound, ThreadNotFound
 from durajob.logbook import LogLine, Logs
 from durajob.model import ThreadStatus
 from durajob.store.begun import Begun, BegunBook
@@ -46,8 +46,8 @@ def logs(
         StepNotFound: when no such step of it has begun.
     """
     check_thread_id(thread)
-    number = _number("--attempt", attempt, least=1)
-    most = _number("--tail", tail, least=0)
+    number = None if attempt is None else whole_number("--attempt", attempt)
+    most = None if tail is None else whole_number("--tail", tail, least=0)
     try:
         with Reader(settings.store.path) as reader:
             found = reader.find(reader.resolve(thread))
@@ -188,13 +188,3 @@ def _followed(lines: Iterable[LogLine], book: _Book) -> Iterator[LogLine]:
 def _is_of(name: str, step: str) -> bool:
     """Whether ``name`` is the step, a branch of it, or a step inside it."""
     return name == step or name.startswith((f"{step}[", f"{step}/"))
-
-
-def _number(option: str, text: str | None, *, least: int) -> int | None:
-    if text is None:
-        return None
-    if text.isascii() and text.isdigit() and least <= int(text) <= 1_000_000_000:
-        return int(text)
-    raise UsageError(
-        f"{option} {text[:40]!r} is no number", hint=f"write a whole number, {least} or more"
-    )

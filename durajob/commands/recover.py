@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 from durajob import clock
 from durajob.commands.detach import drive_in_background
+from durajob.commands.ids import whole_number
 from durajob.config.settings import Settings
-from durajob.errors import NoStore, UsageError
+from durajob.errors import NoStore
 from durajob.model import ErrorInfo, Thread, ThreadStatus
 from durajob.recovery import Recovered, Recovery
 from durajob.store.read import Reader
@@ -40,7 +41,7 @@ def recover(
         UsageError: when ``jobs`` is no number of threads.
         StoreError: when the store cannot be read; that there is none is no error.
     """
-    most = _jobs(jobs)
+    most = JOBS if jobs is None else _number_of_threads(jobs)
     url = settings.store.url
     try:
         with Reader(settings.store.path) as reader:
@@ -135,11 +136,6 @@ def _count(number: int) -> str:
     return "1 thread" if number == 1 else f"{number} threads"
 
 
-def _jobs(text: str | None) -> int:
-    if text is None:
-        return JOBS
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= 1000:
-        return int(text)
-    raise UsageError(
-        f"--jobs {text[:40]!r} is no number of threads", hint="write a whole number, 1 to 1000"
-    )
+def _number_of_threads(jobs: str) -> int:
+    hint = "write a whole number, 1 to 1000"
+    return whole_number("--jobs", jobs, what="number of threads", most=1000, hint=hint)

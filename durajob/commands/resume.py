@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from durajob.commands import running
-from durajob.commands.ids import check_thread_id
+from durajob.commands.ids import check_thread_id, whole_number
 from durajob.commands.running import Options
 from durajob.config.settings import Settings
-from durajob.errors import NoStore, ThreadNotFound, UsageError
+from durajob.errors import NoStore, ThreadNotFound
 from durajob.model import ThreadResult
 from durajob.store.read import Reader
 
@@ -39,7 +39,7 @@ def resume(
     check_thread_id(thread)
     running.check_choice("--on-busy", on_busy, running.BUSY_CHOICES)
     seconds = running.check_timeout(timeout)
-    epoch = _epoch(if_epoch)
+    epoch = None if if_epoch is None else _epoch(if_epoch)
     try:
         with Reader(settings.store.path) as reader:
             name = reader.resolve(thread)
@@ -78,11 +78,6 @@ def resume(
         )
 
 
-def _epoch(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if text.isascii() and text.isdigit() and len(text) < 19:
-        return int(text)
-    raise UsageError(
-        f"--if-epoch {text[:40]!r} is no epoch", hint="durajob status THREAD --json shows it"
-    )
+def _epoch(text: str) -> int:
+    hint = "durajob status THREAD --json shows it"
+    return whole_number("--if-epoch", text, what="epoch", least=0, most=10**18, hint=hint)

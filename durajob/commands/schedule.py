@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from itertools import islice, takewhile
 
 from durajob import clock
+from durajob.commands.ids import whole_number
 from durajob.config.settings import Settings, store_in
 from durajob.errors import ConfigError, NoStore, UsageError, WorkflowNotFound
 from durajob.model import Result
@@ -66,7 +67,7 @@ def schedule(choice: Choice, *, settings: Settings) -> Result:
 
 
 def _ledger(choice: Choice, settings: Settings) -> SlotList:
-    most, url = _number(choice.limit), settings.store.url
+    most, url = _most(choice.limit), settings.store.url
     try:
         with Agenda(settings.store.path) as agenda:
             found = list(agenda.slots(workflow=choice.workflow, limit=most + 1))
@@ -76,7 +77,7 @@ def _ledger(choice: Choice, settings: Settings) -> SlotList:
 
 
 def _coming(choice: Choice, settings: Settings) -> ComingSlots:
-    now, most = clock.now(), _number(choice.limit)
+    now, most = clock.now(), _most(choice.limit)
     chosen = _scheduled(settings, choice.workflow)
     coming = [
         _coming_slot(each, slot)
@@ -222,10 +223,9 @@ def _time(option: str, text: str, each: Scheduled, *, late: bool) -> int:
     return (when - clock.to_datetime(0)) // timedelta(microseconds=1)
 
 
-def _number(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= 1_000_000:
-        return int(text)
-    raise UsageError(f"-n {text[:40]!r} is no number of slots", hint="write a whole number")
+def _most(limit: str) -> int:
+    hint = "write a whole number"
+    return whole_number("-n", limit, what="number of slots", most=1_000_000, hint=hint)
 
 
 def _count(number: int) -> str:
