@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from durajob import __version__
@@ -133,14 +134,10 @@ def _completed(found: Statistics) -> list[Measure]:
             "From start to end of the thread that completed last.",
             [Sample(_seconds(each.last), {"workflow": name}) for name, each in completed],
         ),
-        Measure(
-            "durajob_duration_seconds", "summary",
+        _summary(
+            "durajob_duration_seconds",
             "From start to end of the completed threads that the store holds.",
-            [
-                Sample(value, {"workflow": name}, suffix)
-                for name, each in completed
-                for suffix, value in (("_count", each.threads), ("_sum", _seconds(each.sum)))
-            ],
+            {name: (each.threads, each.sum) for name, each in completed},
         ),
     ]  # fmt: skip
 
@@ -169,16 +166,22 @@ def _slots(found: Statistics) -> list[Measure]:
             "durajob_last_slot_late_seconds", "gauge", "How late the tick came to that slot.",
             [Sample(_seconds(each.last_late), {"workflow": name}) for name, each in started],
         ),
-        Measure(
-            "durajob_slot_late_seconds", "summary",
+        _summary(
+            "durajob_slot_late_seconds",
             "How late ticks came to the slots that they have started.",
-            [
-                Sample(value, {"workflow": name}, suffix)
-                for name, each in started
-                for suffix, value in (("_count", each.slots), ("_sum", _seconds(each.sum)))
-            ],
+            {name: (each.slots, each.sum) for name, each in started},
         ),
     ]  # fmt: skip
+
+
+def _summary(name: str, help: str, found: Mapping[str, tuple[int, int]]) -> Measure:
+    """Of each workflow how many there were, and their sum in microseconds."""
+    samples = [
+        Sample(value, {"workflow": workflow}, suffix)
+        for workflow, (count, total) in found.items()
+        for suffix, value in (("_count", count), ("_sum", _seconds(total)))
+    ]
+    return Measure(name, "summary", help, samples)
 
 
 def _labels(workflow: str, status: ThreadStatus | AttemptStatus) -> dict[str, str]:
