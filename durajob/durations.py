@@ -1,4 +1,4 @@
-"""Durations as people write them: ``30s``, ``5m``, ``2h``, ``1d``, ``1h30m``, ``500ms``."""
+"""Durations and counts as people write them: ``30s``, ``1h30m``, ``500ms``; ``2 steps``."""
 
 from __future__ import annotations
 
@@ -62,3 +62,10 @@ def format_duration(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600}h{whole % 3600 // 60:02}m"
     return f"{whole // 86400}d{whole % 86400 // 3600:02}h"
+
+
+def counted(number: int, what: str, *, grouped: bool = False) -> str:
+    """``1 thread``, ``2 threads``; where large numbers are common, ``1,000 threads``."""
+    if number == 1:
+        return f"1 {what}"
+    return f"{number:,} {what}s" if grouped else f"{number} {what}s"

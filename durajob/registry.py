@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from durajob.config.names import nearest
 from durajob.config.target import TARGET_RULE, parse_target
+from durajob.durations import counted
 from durajob.errors import ConfigError, TargetError, WorkflowNotFound
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class Registry:
         return Definition(
             name=name,
             source=str(self._file),
-            target=spec.graph or _counted(len(spec.steps)),
+            target=spec.graph or counted(len(spec.steps), "shell step"),
             base=base,
             commands=commands_of(spec, base),
             description=spec.description,
@@ -242,10 +243,6 @@ def _here(text: str) -> Path:
             f"{_shown(text)} is relative to a folder that no longer exists",
             hint="change to a folder that exists, or give an absolute path",
         ) from error
-
-
-def _counted(steps: int) -> str:
-    return "1 shell step" if steps == 1 else f"{steps} shell steps"
 
 
 def _shown(text: str) -> str:

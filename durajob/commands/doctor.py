@@ -14,7 +14,7 @@ from durajob import clock
 from durajob.catalogue import Finding, Health
 from durajob.commands.fitting import misfits
 from durajob.config.settings import Settings
-from durajob.durations import format_duration
+from durajob.durations import counted, format_duration
 from durajob.errors import DurajobError, NoStore, StoreDamaged
 from durajob.model import ErrorInfo
 from durajob.store import check, machine
@@ -214,7 +214,7 @@ def _definitions(settings: Settings) -> Iterator[Finding]:
         message = f"and {len(found) - _SHOWN} threads more"
         yield Finding(check="definitions", level="warning", message=message)
     if not found:
-        threads = "1 unfinished thread" if len(rows) == 1 else f"{len(rows)} unfinished threads"
+        threads = counted(len(rows), "unfinished thread")
         fit = "fits its workflow" if len(rows) == 1 else "fit their workflows"
         yield _fine("definitions", f"{threads} {fit}" if rows else "no unfinished threads")
 

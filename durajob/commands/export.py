@@ -8,6 +8,7 @@ from pathlib import Path
 from durajob.commands.ids import check_thread_id
 from durajob.commands.whole_file import whole_file
 from durajob.config.settings import Settings
+from durajob.durations import counted
 from durajob.errors import NoStore, ThreadNotFound, UsageError
 from durajob.store.read import Reader
 from durajob.store.transfer import Exported
@@ -54,7 +55,7 @@ def export(
     else:
         done, size = _to_file(Path(file), path, names, logs=logs)
     driven = tuple(each.thread for each in done if each.driven)
-    notes = [f"{_count(len(done))} exported, {size:,} bytes"]
+    notes = [f"{counted(len(done), 'thread', grouped=True)} exported, {size:,} bytes"]
     if driven:
         notes.append(f"driven meanwhile, and exported as of one instant: {', '.join(driven[:5])}")
     return Exports(
@@ -87,7 +88,3 @@ def _to_file(
     refusal, hint = f"{file} cannot be written", "name another file with -o"
     with whole_file(file, refusal=refusal, hint=hint, encoding="ascii") as out:
         return _written(path, names, out.write, logs=logs)
-
-
-def _count(number: int) -> str:
-    return "1 thread" if number == 1 else f"{number:,} threads"

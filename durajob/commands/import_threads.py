@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from durajob.config.settings import Settings
+from durajob.durations import counted
 from durajob.errors import InputError, InputFileNotFound, ThreadExists, UsageError
 from durajob.store.transfer import Importer, verified
 from durajob.transfers import Imports
@@ -59,5 +60,5 @@ def import_threads(file: str, *, settings: Settings, on_exists: str) -> Imports:
 
 
 def _summary(done: int, skipped: int) -> str:
-    text = "1 thread" if done == 1 else f"{done:,} threads"
+    text = counted(done, "thread", grouped=True)
     return f"{text} imported" + (f", {skipped:,} that existed left alone" if skipped else "")

@@ -8,6 +8,7 @@ from durajob import clock
 from durajob.commands.detach import drive_in_background
 from durajob.commands.ids import whole_number
 from durajob.config.settings import Settings
+from durajob.durations import counted
 from durajob.errors import NoStore
 from durajob.model import ErrorInfo, Thread, ThreadStatus
 from durajob.recovery import Recovered, Recovery
@@ -63,7 +64,7 @@ def recover(
     return Recovery(
         threads=found,
         store=url,
-        notes=(f"{_count(len(found))} resumed in the background, by process {pid}",),
+        notes=(f"{counted(len(found), 'thread')} resumed in the background, by process {pid}",),
         next_command="durajob status",
     )
 
@@ -98,7 +99,7 @@ def verdict(
     """The exit status of the whole, and why it is not 0."""
     if stopped_by is not None:
         left = of - len(outcomes)
-        told = f"; {_count(left)} not resumed" if left else ""
+        told = f"; {counted(left, 'thread')} not resumed" if left else ""
         return 75, ErrorInfo(
             code="stopped", message=f"asked to stop ({stopped_by}){told}", hint="durajob recover"
         )
@@ -109,7 +110,7 @@ def verdict(
     names = ", ".join(each.thread.thread for each in bad[:5]) + (", …" if bad[5:] else "")
     return GRAVEST[_weight(gravest)], ErrorInfo(
         code=gravest.error.code if gravest.error is not None else "internal",
-        message=f"{len(bad)} of {_count(len(outcomes))} did not complete: {names}",
+        message=f"{len(bad)} of {counted(len(outcomes), 'thread')} did not complete: {names}",
         hint="durajob status",
     )
 
@@ -129,11 +130,7 @@ def _summary(outcomes: Sequence[Recovered]) -> str:
     for each in outcomes:
         counts[each.thread.status.value] = counts.get(each.thread.status.value, 0) + 1
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    return f"{_count(len(outcomes))} resumed: {told}"
-
-
-def _count(number: int) -> str:
-    return "1 thread" if number == 1 else f"{number} threads"
+    return f"{counted(len(outcomes), 'thread')} resumed: {told}"
 
 
 def _number_of_threads(jobs: str) -> int:

@@ -13,6 +13,7 @@ from itertools import islice, takewhile
 from durajob import clock
 from durajob.commands.ids import whole_number
 from durajob.config.settings import Settings, store_in
+from durajob.durations import counted
 from durajob.errors import ConfigError, NoStore, UsageError, WorkflowNotFound
 from durajob.model import Result
 from durajob.schedule.booking import Scheduled, queue, thread_of
@@ -108,7 +109,7 @@ def _backfill(choice: Choice, settings: Settings) -> ComingSlots:
     plan = tuple(_coming_slot(each, slot, known.get(slot)) for slot in left)
     if not choice.yes:
         again = f"durajob schedule backfill {each.name} --from {choice.first} --to {choice.last}"
-        told = f"{_count(len(plan))} would be run, one after the other"
+        told = f"{counted(len(plan), 'slot')} would be run, one after the other"
         return ComingSlots(
             slots=plan, notes=(told,), next_command=f"{again} --yes" if plan else None
         )
@@ -132,7 +133,7 @@ def _queued(
     return ComingSlots(
         slots=tuple(plan),
         recorded=len(queued),
-        notes=(f"{_count(len(queued))} queued, to be run one after the other",),
+        notes=(f"{counted(len(queued), 'slot')} queued, to be run one after the other",),
         next_command=f"durajob schedule --workflow {each.name}",
     )
 
@@ -226,7 +227,3 @@ def _time(option: str, text: str, each: Scheduled, *, late: bool) -> int:
 def _most(limit: str) -> int:
     hint = "write a whole number"
     return whole_number("-n", limit, what="number of slots", most=1_000_000, hint=hint)
-
-
-def _count(number: int) -> str:
-    return "1 slot" if number == 1 else f"{number} slots"

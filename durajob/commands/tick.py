@@ -12,6 +12,7 @@ from durajob import clock
 from durajob.commands.ids import resume_command
 from durajob.commands.logtail import log_tail
 from durajob.config.settings import Settings
+from durajob.durations import counted
 from durajob.errors import ConfigError, NoStore
 from durajob.model import ErrorInfo, Thread, ThreadStatus
 from durajob.recovery import Recovered
@@ -143,7 +144,7 @@ def _driven(
     if not wait or not result.threads:
         if not conductor.has_conductor(settings):
             conductor.begin_conductor(settings)
-        count = _count(len(result.threads), "thread")
+        count = counted(len(result.threads), "thread")
         notes = (f"{count} driven in the background",) if result.threads else ()
         return replace(result, outcomes=() if wait else None, notes=notes)
     from durajob.commands.recover import verdict
@@ -176,7 +177,7 @@ def _missed(slots: Sequence[Slot]) -> Iterator[Alert]:
         count = sum(slot.slots for slot in missed)
         first = missed[0].slot
         which = first if count == 1 else f"the first at {first}"
-        message = f"{_count(count, 'slot')} of {workflow} missed ({which}): {missed[-1].reason}"
+        message = f"{counted(count, 'slot')} of {workflow} missed ({which}): {missed[-1].reason}"
         hint = f"durajob schedule --workflow {workflow}"
         yield Alert(ErrorInfo(code="slot_missed", message=message, hint=hint))
 
@@ -214,7 +215,3 @@ def _problem(workflows: Workflows) -> ErrorInfo | None:
     first = next(iter(problems.values()))
     more = f" (and {len(problems) - 1} more workflows)" if len(problems) > 1 else ""
     return ErrorInfo(code=first.code, message=f"{first.message}{more}", hint=first.hint)
-
-
-def _count(number: int, what: str) -> str:
-    return f"1 {what}" if number == 1 else f"{number} {what}s"

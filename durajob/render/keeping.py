@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from durajob.durations import counted
 from durajob.render import marks
 from durajob.render.pages import Cell, Fields
 from durajob.render.text import one_line
@@ -17,10 +18,11 @@ _SHOWN = 10
 def pruned(result: Pruned) -> Fields:
     """How many threads, checkpoints and bytes went, or would go, and what stays all the same."""
     told = ", ".join(f"{count:,} {status}" for status, count in sorted(result.statuses.items()))
+    folders = counted(result.folders, "folder", grouped=True)
     what = [
-        _count(result.threads, "thread") + (f" ({told})" if told else ""),
-        _count(result.checkpoints, "spent checkpoint"),
-        _count(result.folders, "folder") + " without a thread" if result.folders else "",
+        counted(result.threads, "thread", grouped=True) + (f" ({told})" if told else ""),
+        counted(result.checkpoints, "spent checkpoint", grouped=True),
+        f"{folders} without a thread" if result.folders else "",
         f"{result.bytes:,} bytes",
     ]
     text = ", ".join(filter(None, what))
@@ -33,7 +35,3 @@ def pruned(result: Pruned) -> Fields:
     if len(result.left) > _SHOWN:
         rows.append(("", Cell(text=f"and {len(result.left) - _SHOWN} more")))
     return Fields(rows=rows)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")

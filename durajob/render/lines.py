@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from durajob import clock
-from durajob.durations import format_duration
+from durajob.durations import counted, format_duration
 from durajob.events import (
     Event,
     Notice,
@@ -20,7 +20,7 @@ from durajob.events import (
 from durajob.render.pages import MANY_BRANCHES, error_text, group_of, names_text
 from durajob.render.sink import Sink
 from durajob.render.tally import Row, Tally
-from durajob.render.text import one_line, printed, steps_text
+from durajob.render.text import one_line, printed
 
 SUMMARY_EVERY = 5.0
 """Seconds between two lines about a fan-out that is too wide for a line a branch."""
@@ -146,4 +146,6 @@ def _head(event: ThreadClaimed | ThreadJoined) -> str:
 
 
 def _done(done: int, total: int | None) -> str:
-    return f"{steps_text(done)} done" if total is None else f"{done} of {steps_text(total)} done"
+    if total is None:
+        return f"{counted(done, 'step')} done"
+    return f"{done} of {counted(total, 'step')} done"

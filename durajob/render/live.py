@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live as RichLive
 from rich.text import Text
 
-from durajob.durations import format_duration
+from durajob.durations import counted, format_duration
 from durajob.events import Event, Notice, StepPrinted
 from durajob.model import AttemptStatus, StepProgress, ThreadStatus
 from durajob.render import marks
@@ -21,7 +21,7 @@ from durajob.render.pages import error_text
 from durajob.render.sink import Sink
 from durajob.render.tables import console
 from durajob.render.tally import Row, Running, Tally
-from durajob.render.text import cut, number, one_line, printed, steps_text
+from durajob.render.text import cut, number, one_line, printed
 
 _BAR = 16
 _NAME = 24
@@ -109,10 +109,10 @@ class Live:
     def _footer(self) -> Text:
         tally = self._tally
         if tally.total is None:
-            return Text(f"  {steps_text(tally.done)} done", style=marks.LABEL)
+            return Text(f"  {counted(tally.done, 'step')} done", style=marks.LABEL)
         bar = marks.bar(tally.done, tally.total, _BAR)
         return Text.assemble(
-            ("  " + bar, "green"), (f" {tally.done} of {steps_text(tally.total)}", marks.LABEL)
+            ("  " + bar, "green"), (f" {tally.done} of {counted(tally.total, 'step')}", marks.LABEL)
         )
 
     def _queued(self) -> Iterator[Text]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from durajob import clock
-from durajob.durations import format_duration
+from durajob.durations import counted, format_duration
 from durajob.model import (
     Approvals,
     AttemptStatus,
@@ -29,7 +29,7 @@ from durajob.model import (
 )
 from durajob.render import marks
 from durajob.render.envelope import json_text
-from durajob.render.text import age, beginning, cut, moment, number, one_line, steps_text
+from durajob.render.text import age, beginning, cut, moment, number, one_line
 
 if TYPE_CHECKING:
     from durajob.catalogue import Finding, WorkflowInfo
@@ -382,7 +382,7 @@ def _plan_fields(plan: Plan) -> Fields:
         rows.append(("compensates", Cell(text=one_line(", ".join(plan.compensations)))))
     for source in ("ledger", "checkpoint"):
         if reused := [step.step for step in plan.reused if step.source == source]:
-            text = f"{steps_text(len(reused))} from the {source}: {names_text(reused)}"
+            text = f"{counted(len(reused), 'step')} from the {source}: {names_text(reused)}"
             rows.append(("reused", Cell(text=text)))
     return Fields(rows=rows)
 

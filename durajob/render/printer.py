@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from durajob import clock
-from durajob.durations import format_duration
+from durajob.durations import counted, format_duration
 from durajob.model import (
     Approvals,
     ErrorInfo,
@@ -27,7 +27,7 @@ from durajob.render.envelope import envelope, error_envelope, thread_line
 from durajob.render.pages import error_text, pages
 from durajob.render.plain import plain_text
 from durajob.render.sink import Sink
-from durajob.render.text import one_line, steps_text
+from durajob.render.text import one_line
 
 if TYPE_CHECKING:
     from durajob.cause import Why
@@ -365,7 +365,7 @@ class Printer:
         status = marks.paint(thread.status.value, style)
         total = thread.done if thread.total is None else thread.total
         of = f"{thread.done} of " if total != thread.done else ""
-        steps = of + steps_text(total)
+        steps = of + counted(total, "step")
         return f"{mark}{thread.thread} {status}: {steps}{took}"
 
     def _lines(self, lines: Iterable[str]) -> None:

@@ -55,11 +55,6 @@ def number(value: float) -> str:
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"
 
 
-def steps_text(count: int) -> str:
-    """``1 step``, ``2 steps``."""
-    return "1 step" if count == 1 else f"{count} steps"
-
-
 def _beginning(value: Any, left: int) -> tuple[Any, int]:
     """The beginning, and how many characters are left after it."""
     if isinstance(value, (str, bytes)):

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from durajob import clock
-from durajob.durations import format_duration
+from durajob.durations import counted, format_duration
 from durajob.model import AttemptStatus
 from durajob.render.pages import error_text, group_of
-from durajob.render.text import moment, one_line, steps_text
+from durajob.render.text import moment, one_line
 from durajob.timeline import Bar, Scale, Timeline
 
 _WIDE, _LANE = 10_000, 14
@@ -92,9 +92,8 @@ def _parts(timeline: Timeline, made_by: str) -> Iterator[str]:
 
 def _summary(timeline: Timeline) -> str:
     thread, bars = timeline.thread, timeline.bars
-    done = (
-        f"{thread.done} of {steps_text(thread.total)}" if thread.total else steps_text(thread.done)
-    )
+    of = f"{thread.done} of " if thread.total else ""
+    done = of + counted(thread.total or thread.done, "step")
     told = f"{thread.status.value}, {done} done, {len(bars):,} attempts"
     if bars:
         start, end = min(b.started_at for b in bars), max(b.finished_at for b in bars)
