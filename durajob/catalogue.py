@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
 from durajob.model import ErrorInfo, Result
+from durajob.record import Record
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WorkflowInfo:
+class WorkflowInfo(Record):
     """One workflow of the registry, as ``workflows`` and ``validate`` show it."""
 
     name: str
@@ -19,10 +18,9 @@ class WorkflowInfo:
     description: str
     thread: str | None = None
     problem: ErrorInfo | None = None  # set by validate
-    steps: tuple[str, ...] = field(default=())  # set by validate
+    steps: tuple[str, ...] = ()  # set by validate
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Workflows(Result):
     """The answer to ``workflows`` and ``validate``."""
 
@@ -30,8 +28,7 @@ class Workflows(Result):
     file: str | None  # the workflows.toml in use
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class Finding(Record):
     """One thing that ``doctor`` looked at."""
 
     check: str
@@ -40,7 +37,6 @@ class Finding:
     hint: str | None = None  # the cure
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Health(Result):
     """The answer to ``doctor``."""
 
@@ -48,7 +44,6 @@ class Health(Result):
     store: str  # its URL
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Initialised(Result):
     """The answer to ``init``."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from durajob.model import Result, ThreadStatus
+from durajob.record import NOTHING
 
 
 class Cause(NamedTuple):
@@ -19,11 +19,10 @@ class Cause(NamedTuple):
     details: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Why(Result):
     """The answer to ``why``."""
 
     thread: str
     status: ThreadStatus
     cause: Cause
-    input: Mapping[str, Any] = field(default_factory=dict)  # what is secret in it is not shown
+    input: Mapping[str, Any] = NOTHING  # what is secret in it is not shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from durajob.model import AttemptStatus, Owner, Result, StepError, ThreadStatus
@@ -121,7 +120,6 @@ class Intervened(NamedTuple):
 Entry = Admitted | Claimed | Left | Tried | Stored | Slept | Questioned | Answered | Intervened
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class History(Result):
     """The answer to ``history``; ``entries`` are read as they are gone through."""
 

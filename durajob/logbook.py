@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from durajob.model import Result
@@ -23,7 +22,6 @@ class LogLine(NamedTuple):
     line: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Logs(Result):
     """The answer to ``logs``; when it is followed, ``lines`` goes on until the thread ends."""
 

@@ -16,6 +16,8 @@ from enum import Enum
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from durajob.record import Record
+
 T = TypeVar("T")
 
 MASKED = "***"
@@ -61,6 +63,8 @@ class Mask:
             return type(value)(*map(self._masked, value))
         if isinstance(value, list | tuple):
             return type(value)(map(self._masked, value))
+        if isinstance(value, Record):
+            return value._replace(**{name: self._masked(one) for name, one in vars(value).items()})
         if is_dataclass(value) and not isinstance(value, type):
             return replace(
                 value,
@@ -97,6 +101,9 @@ def _under(value: Any, keys: set[str]) -> Iterable[str]:
             yield from _texts(inner) if _is_secret(key, keys) else _under(inner, keys)
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
         for inner in value:
+            yield from _under(inner, keys)
+    elif isinstance(value, Record):
+        for inner in vars(value).values():
             yield from _under(inner, keys)
     elif is_dataclass(value) and not isinstance(value, type):
         for each in fields(value):

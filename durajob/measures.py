@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from durajob.model import Result
@@ -26,7 +25,6 @@ class Measure(NamedTuple):
     samples: Sequence[Sample]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Measures(Result):
     """The answer to ``metrics``."""
 

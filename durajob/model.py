@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
+
+from durajob.record import Record
 
 
 class ThreadStatus(str, Enum):
@@ -193,8 +194,7 @@ class ErrorInfo(NamedTuple):
     hint: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
-class Result:
+class Result(Record):
     """What a command returns; the renderer makes text or JSON of it."""
 
     exit_status: int = 0
@@ -203,7 +203,6 @@ class Result:
     next_command: str | None = None  # what a person would type next
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class ThreadResult(Result):
     """A command that shows or drove one thread.
 
@@ -235,7 +234,6 @@ class ReusedStep(NamedTuple):
     source: str  # ledger, or checkpoint
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Plan(Result):
     """What a resume would do."""
 
@@ -247,7 +245,6 @@ class Plan(Result):
     refused: Sequence[ErrorInfo] = ()  # all that stands in its way
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class ThreadList(Result):
     """The answer to ``list``."""
 
@@ -257,7 +254,6 @@ class ThreadList(Result):
     more: bool = False  # whether --limit cut the list
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Approvals(Result):
     """The answer to ``approvals``."""
 
@@ -266,7 +262,6 @@ class Approvals(Result):
     exists: bool = True
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Overview(Result):
     """The answer to ``status`` without a thread."""
 

@@ -7,7 +7,6 @@ with each thread (``engine.graph.Shape``), so no code of users is needed to draw
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from durajob.model import Result, Thread
@@ -28,7 +27,6 @@ class Edge(NamedTuple):
     router: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Picture(Result):
     """The answer to ``graph``."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from durajob.record import Record
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RetryPolicy:
+
+class RetryPolicy(Record):
     """When and how a failed step is tried again; what to retry on is always said."""
 
     attempts: int = 3
@@ -23,8 +23,7 @@ class RetryPolicy:
     """Exit codes of a program that the step ran, or of a ``sys.exit()``."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LockPolicy:
+class LockPolicy(Record):
     """A lock of the store that a step holds while an attempt of it runs."""
 
     name: str
@@ -42,8 +41,7 @@ def is_lock_name(name: object) -> bool:
     return isinstance(name, str) and 1 <= len(name) <= 500 and name.isprintable()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Compensation:
+class Compensation(Record):
     """What undoes a step that has finished, when its thread fails for good or is cancelled."""
 
     run: Callable[[Any, Any], Any] | str
@@ -54,8 +52,7 @@ class Compensation:
     isolate: bool = False  # whether it runs in a process of its own, limit or not
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepPolicy:
+class StepPolicy(Record):
     """What durajob does around one step."""
 
     retry: RetryPolicy | None = None
@@ -69,8 +66,7 @@ class StepPolicy:
     isolate: bool | None = None  # whether it runs in a process of its own; None: not said
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NotifyPolicy:
+class NotifyPolicy(Record):
     """Who is told of what becomes of a workflow's threads."""
 
     commands: Mapping[str, str]  # by event: failed, completed, waiting, interrupted, missed
@@ -97,8 +93,7 @@ PINGS: Mapping[str, str] = {
 """The kind of ping that tells a monitor of an event."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShellApproval:
+class ShellApproval(Record):
     """What a person is asked before a command runs."""
 
     prompt: str
@@ -106,8 +101,7 @@ class ShellApproval:
     expires: float | None  # seconds from when it is first asked; the step fails then
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShellStep:
+class ShellStep(Record):
     """A step that is a shell command, as workflows.toml has it."""
 
     name: str
@@ -128,8 +122,7 @@ GRACE = 5 * 60.0
 """Seconds that a tick may be late for a slot before the slot counts as missed."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Schedule:
+class Schedule(Record):
     """When slots of a workflow are due, and what becomes of those that cannot be run in time."""
 
     cron: str

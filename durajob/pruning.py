@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from durajob.model import Result
@@ -16,7 +15,6 @@ class Left(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Pruned(Result):
     """The answer to ``prune``: what went, or with ``dry_run`` what would go."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from durajob.model import ErrorInfo, Result, Thread
@@ -17,7 +16,6 @@ class Recovered(NamedTuple):
     error: ErrorInfo | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Recovery(Result):
     """The answer to ``recover``."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +10,7 @@ from durajob.config.names import nearest
 from durajob.config.target import TARGET_RULE, parse_target
 from durajob.durations import counted
 from durajob.errors import ConfigError, TargetError, WorkflowNotFound
+from durajob.record import NOTHING, Record
 
 if TYPE_CHECKING:
     from durajob.config.specs import Config, WorkflowSpec
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 OnBusy = Literal["fail", "skip", "wait"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Definition:
+class Definition(Record):
     """One workflow as the registry knows it, before anything of it is imported."""
 
     name: str
@@ -29,7 +28,7 @@ class Definition:
     base: Path | None = None  # what a relative file is taken from, and modules are looked for in
     description: str = ""
     thread: str | None = None  # the template of thread ids
-    input: Mapping[str, Any] = field(default_factory=dict)
+    input: Mapping[str, Any] = NOTHING
     on_change: Literal["refuse", "accept"] = "refuse"
     on_busy: OnBusy = "fail"
     timeout: float | None = None  # seconds for a whole run
@@ -41,8 +40,8 @@ class Definition:
     secrets: tuple[str, ...] = ()  # names of what logs must not show
     log_size: int | None = None  # bytes that the log of an attempt may take
     notify: NotifyPolicy | None = None  # None where nobody is told of anything
-    policies: Mapping[str, StepPolicy] = field(default_factory=dict)  # as workflows.toml says
-    default_retry: Mapping[str, Any] = field(default_factory=dict)  # numbers of RetryPolicy
+    policies: Mapping[str, StepPolicy] = NOTHING  # as workflows.toml says
+    default_retry: Mapping[str, Any] = NOTHING  # numbers of RetryPolicy
     schedule: Schedule | None = None
     recover: bool = False  # whether tick resumes its threads whose owner is gone
 
@@ -126,7 +125,7 @@ class Registry:
         if name in self._problems:
             raise self._problems[name]
         if name in BUILT_IN:
-            return replace(BUILT_IN[name], **self._defaults(), notify=self._notify(name))
+            return BUILT_IN[name]._replace(**self._defaults(), notify=self._notify(name))
         raise WorkflowNotFound(f"no workflow {_shown(name)}", hint=self._hint(name))
 
     def _hint(self, name: str) -> str:

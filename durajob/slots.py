@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from durajob.model import ErrorInfo, Result, Thread, ThreadStatus
@@ -49,7 +48,6 @@ class Alert(NamedTuple):
     tail: tuple[str, ...] = ()  # its last lines
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Ticked(Result):
     """The answer to ``tick``."""
 
@@ -60,7 +58,6 @@ class Ticked(Result):
     outcomes: Sequence[Recovered] | None = None  # None where nobody waited for them
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class SlotList(Result):
     """The answer to ``schedule``."""
 
@@ -69,7 +66,6 @@ class SlotList(Result):
     more: bool = False  # whether --limit cut the list
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class ComingSlots(Result):
     """The answer to ``schedule next``, and the plan of ``schedule backfill``."""
 
@@ -77,7 +73,6 @@ class ComingSlots(Result):
     recorded: int | None = None  # of a backfill: how many were queued; None where none was asked
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Installation(Result):
     """The answer to ``schedule install``."""
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from durajob.model import Result
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Exports(Result):
     """The answer to ``export``."""
 
@@ -19,7 +17,6 @@ class Exports(Result):
     store: str  # its URL
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Imports(Result):
     """The answer to ``import``."""
 

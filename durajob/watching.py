@@ -6,7 +6,6 @@ Apart from ``model``, so that other commands do not pay for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from durajob.model import Result, Step, Thread, ThreadResult
@@ -20,7 +19,6 @@ class Change(NamedTuple):
     steps: tuple[Step, ...]  # that are new or look different; at the first look all
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False, match_args=False)
 class Watching(Result):
     """The answer to ``watch``: gone through while the thread is watched."""
 

@@ -12,7 +12,6 @@ import os
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from durajob import clock
@@ -92,7 +91,7 @@ def _told(result: ThreadResult) -> ThreadResult:
     """For ``cancel`` a cancelled thread is what was asked for, and no error."""
     if result.thread.status is not ThreadStatus.CANCELLED:
         return result
-    return replace(result, exit_status=0, error=None)
+    return result._replace(exit_status=0, error=None)
 
 
 def _refuse_ended(row: Mapping[str, Any]) -> None:

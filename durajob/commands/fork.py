@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from durajob.commands import running
@@ -104,8 +103,7 @@ def _found(thread: str, given: Mapping[str, Any], settings: Settings) -> ThreadR
 
 def _shown(thread: str, settings: Settings, *notes: str) -> ThreadResult:
     found = running.shown(thread, settings, known_before=True)
-    return replace(
-        found,
+    return found._replace(
         exit_status=0,
         error=None,
         notes=notes,

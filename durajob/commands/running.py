@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from durajob.config.settings import Settings
 from durajob.durations import parse_duration
 from durajob.errors import Busy, UsageError
 from durajob.model import SHORT_SLEEP, ErrorInfo, Thread, ThreadResult, ThreadStatus
+from durajob.record import Record
 from durajob.store.read import Reader
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ _DYING = 2.0  # seconds
 BUSY_CHOICES = ("fail", "skip", "wait")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
+class Options(Record):
     """How a thread is to be driven."""
 
     on_busy: str
@@ -191,7 +190,7 @@ def run(
         abandoned=outcome.abandoned,
         known_before=True,
     )
-    return left if definition.notify is None else replace(left, afterwards=partial(_tell, settings))
+    return left if definition.notify is None else left._replace(afterwards=partial(_tell, settings))
 
 
 def _tell_of_start(definition: Definition, settings: Settings, row: int) -> None:

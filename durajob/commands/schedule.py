@@ -6,7 +6,6 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
 
@@ -16,6 +15,7 @@ from durajob.config.settings import Settings, store_in
 from durajob.durations import counted
 from durajob.errors import ConfigError, NoStore, UsageError, WorkflowNotFound
 from durajob.model import Result
+from durajob.record import Record
 from durajob.schedule.booking import Scheduled, queue, thread_of
 from durajob.schedule.workflows import Workflows
 from durajob.slots import Coming, ComingSlots, Installation, SlotList
@@ -25,8 +25,7 @@ MOST = 10_000
 """Slots that one backfill may run."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Choice:
+class Choice(Record):
     """What was asked for, as it was typed."""
 
     action: str | None

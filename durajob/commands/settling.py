@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from durajob import clock
@@ -61,8 +60,7 @@ def settle_step(
     finally:
         writer.close()
     found = running.shown(name, settings, known_before=True)
-    return replace(
-        found,
+    return found._replace(
         exit_status=0,
         error=None,
         notes=(_told(verb, step, before),),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from durajob.commands.running import Options
 from durajob.config.settings import Settings
 from durajob.errors import InputDiffers, NoStore, ThreadExists, UsageError
 from durajob.model import ThreadResult
+from durajob.record import Record
 from durajob.store.read import Reader
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def start(
     return _new(request) if row is None else _existing(request, row)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Request:
+class _Request(Record):
     """What was asked for, understood and checked."""
 
     name: str

@@ -135,10 +135,9 @@ def _driven(
     *,
     news: bool,
 ) -> Ticked:
-    from dataclasses import replace
 
     if not result.threads and not news:
-        return replace(result, outcomes=() if wait else None)
+        return result._replace(outcomes=() if wait else None)
     from durajob.commands import conductor
 
     if not wait or not result.threads:
@@ -146,7 +145,7 @@ def _driven(
             conductor.begin_conductor(settings)
         count = counted(len(result.threads), "thread")
         notes = (f"{count} driven in the background",) if result.threads else ()
-        return replace(result, outcomes=() if wait else None, notes=notes)
+        return result._replace(outcomes=() if wait else None, notes=notes)
     from durajob.commands.recover import verdict
 
     outcomes, stopped_by = conductor.drive(
@@ -157,7 +156,7 @@ def _driven(
         status, error = result.exit_status, result.error
     now = {outcome.thread.thread: outcome.thread for outcome in outcomes}
     threads = tuple(now.get(thread.thread, thread) for thread in result.threads)
-    return replace(result, threads=threads, outcomes=outcomes, exit_status=status, error=error)
+    return result._replace(threads=threads, outcomes=outcomes, exit_status=status, error=error)
 
 
 def _goes_on(ended: Ended, workflows: Workflows) -> bool:

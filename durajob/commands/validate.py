@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from durajob.catalogue import WorkflowInfo, Workflows
@@ -80,8 +79,8 @@ def _checked(definition: Definition) -> WorkflowInfo:
                 ) from error
             describe(loaded.builder, loaded.policies)
     except DurajobError as error:
-        return replace(shown, problem=_error_info(error))
-    return replace(shown, steps=tuple(loaded.builder.nodes))
+        return shown._replace(problem=_error_info(error))
+    return shown._replace(steps=tuple(loaded.builder.nodes))
 
 
 def _unreadable(name: str, problem: ConfigError, file: Path | None) -> WorkflowInfo:

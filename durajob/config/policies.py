@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +82,7 @@ def _limits(said: StepSpec) -> dict[str, Any]:
 
 def _placed(step: ShellStep, folder: Path | None) -> ShellStep:
     cwd = step.cwd
-    return replace(
-        step,
+    return step._replace(
         cwd=None if cwd is None else os.path.join(folder or "", os.path.expanduser(cwd)),
         compensate=None if step.compensate is None else _placed(step.compensate, folder),
     )

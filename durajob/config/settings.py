@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from durajob.errors import ConfigError, DurajobError, UnsafePermissions, UsageError
+from durajob.record import Record
 
 FILE_NAME = "workflows.toml"
 
@@ -22,8 +22,7 @@ STORE_RULE = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoreLocation:
+class StoreLocation(Record):
     """Where the threads live. ``path`` is absolute; ``url`` says the same in one form."""
 
     kind: Literal["sqlite"] = "sqlite"
@@ -31,8 +30,7 @@ class StoreLocation:
     url: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class Settings(Record):
     """What the options, the environment and the folder say, taken together."""
 
     file: Path | None  # absolute; None where there is no workflows.toml anywhere

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from durajob.config.names import is_workflow_name
+from durajob.record import Record
 
 TARGET_RULE = "a target is ./file.py:name or package.module:name"
 
@@ -24,8 +24,7 @@ _NOTHING_SAID = frozenset(
 """Names that every other file gives its graph, and so no label for a thread."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Target:
+class Target(Record):
     """A target taken apart: exactly one of ``file`` and ``module`` is set."""
 
     file: str | None = None
@@ -39,7 +38,7 @@ class Target:
         """The same target with its file made absolute, so that it means the same anywhere."""
         if self.file is None:
             return self
-        return replace(self, file=os.path.abspath(base / self.file))
+        return self._replace(file=os.path.abspath(base / self.file))
 
     @property
     def labels(self) -> tuple[str, ...]:

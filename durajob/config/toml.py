@@ -12,12 +12,12 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from durajob.config.names import nearest
 from durajob.errors import ConfigError
+from durajob.record import Record
 
 MAX_BYTES = 1024 * 1024
 """The largest workflows.toml taken: some ten thousand workflows."""
@@ -29,8 +29,7 @@ STORE_KEYS = ("url",)
 _WAY_OUT = "mend that line; durajob validate checks the whole file"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Document:
+class Document(Record):
     """A workflows.toml that is well-formed TOML; its keys are not yet checked."""
 
     path: Path

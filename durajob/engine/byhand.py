@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from durajob import clock
@@ -32,6 +31,7 @@ from durajob.errors import (
     UpdateUnfit,
 )
 from durajob.policies import StepPolicy
+from durajob.record import Record
 from durajob.store.byhand import Deed, Hand, Settled
 from durajob.store.ended import clear_word
 from durajob.store.files import log_folder
@@ -45,8 +45,7 @@ from durajob.targets.nested import key_of
 _PATIENCE, _POLL = 3.0, 0.02  # seconds: somebody may just be settling another branch
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settling:
+class Settling(Record):
     """A step that is to be settled; ``claim`` is None for a thread that has ended."""
 
     thread: str

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from durajob.engine.signals import Drain
 from durajob.errors import Busy, CrashLoop, DefinitionChanged, DurajobError, StoreDamaged
 from durajob.events import Notice, Observer
 from durajob.model import StepError
+from durajob.record import Record
 from durajob.registry import Definition
 from durajob.store.ended import clear_word, has_left_word
 from durajob.store.files import held_files, log_folder, work_folder
@@ -49,8 +49,7 @@ class StopAsked(Busy):
     code = "stopped"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
+class Claim(Record):
     """What to claim, and how."""
 
     thread: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from durajob.engine import environment
@@ -16,6 +15,7 @@ from durajob.engine import graph as graphs
 from durajob.engine.admit import definition_columns
 from durajob.engine.claim import Claim, refuse_change
 from durajob.errors import DefinitionChanged, UpdateUnfit
+from durajob.record import Record
 from durajob.store.files import make_folder, work_folder
 from durajob.store.forks import Fork, Origin, changed, origin_of
 from durajob.store.read import Reader
@@ -23,8 +23,7 @@ from durajob.store.saver import Serializer
 from durajob.store.write import Writer
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Forking:
+class Forking(Record):
     """What is to be forked, and where."""
 
     thread: str  # the new one

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ from langgraph.types import Command, Send
 from durajob.engine.guests import refuse_what_is_not_kept, taken_over
 from durajob.errors import DefinitionChanged, TargetError, UnknownNextStep, UnusableResult
 from durajob.policies import StepPolicy
+from durajob.record import Record
 from durajob.store.saver import Pending
 from durajob.targets.nested import Path, inner_builder, key_of
 
@@ -38,8 +39,7 @@ MakeStep = Callable[[Path, Runnable[Any, Any], StepPolicy, Check], Runnable[Any,
 MakeInner = Callable[[Path, Pregel[Any, Any, Any, Any], frozenset[str]], Runnable[Any, Any]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shape:
+class Shape(Record):
     """What must not change under an unfinished thread: steps, edges, state; not code.
 
     ``inside`` is there where the graph has subgraphs: their steps and edges.

@@ -6,7 +6,6 @@ A policy reaches a step inside a subgraph by its path: ``outer/inner``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -30,7 +29,7 @@ def taken_over(path: Path, builder: Builder, policies: Mapping[str, StepPolicy])
     spec, policy = builder.nodes[path[-1]], policies.get(key_of(path), StepPolicy())
     own = spec.retry_policy or builder._node_defaults.retry_policy
     if policy.retry is None and own:
-        policy = replace(policy, retry=_adopt(own))
+        policy = policy._replace(retry=_adopt(own))
     return _with_timeout(key_of(path), policy, spec.timeout or builder._node_defaults.timeout)
 
 
@@ -146,7 +145,7 @@ def _with_timeout(name: str, policy: StepPolicy, own: Any) -> StepPolicy:
                 f"step {name!r} has a LangGraph idle_timeout that LangGraph's own events refresh",
                 hint='say TimeoutPolicy(..., refresh_on="heartbeat") and call heartbeat()',
             )
-        policy = replace(policy, idle_timeout=own.idle_timeout)
+        policy = policy._replace(idle_timeout=own.idle_timeout)
     if own.run_timeout is not None and policy.timeout is None:
-        policy = replace(policy, timeout=own.run_timeout)
+        policy = policy._replace(timeout=own.run_timeout)
     return policy

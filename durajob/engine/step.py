@@ -39,6 +39,7 @@ from durajob.events import (
 )
 from durajob.model import AttemptStatus, StepError
 from durajob.policies import StepPolicy
+from durajob.record import Record
 from durajob.steps.context import CommandRoom, Leave, Unanswered, current
 from durajob.steps.limits import StepTimeout
 from durajob.steps.lock import LockTimeout
@@ -52,8 +53,7 @@ _PULL = "__pregel_pull"
 _LOOK_EVERY = 0.5  # seconds between two looks at the other steps, during a backoff
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Around:
+class Around(Record):
     """The subgraph call that steps run in: what its own place adds to theirs."""
 
     key: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,6 +12,7 @@ from durajob import clock
 from durajob.config.settings import Settings
 from durajob.masking import Mask
 from durajob.model import StepError, Thread
+from durajob.record import Record
 from durajob.registry import Definition
 from durajob.render.envelope import json_text, thread_object
 from durajob.store.files import log_folder
@@ -36,8 +36,7 @@ HAPPENED = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
+class Message(Record):
     """What a command or a monitor is told."""
 
     event: str  # the event's id

@@ -6,7 +6,6 @@ Data goes to standard output; errors, notes and the next command go to standard 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from durajob import clock
@@ -83,7 +82,7 @@ class Printer:
         result = self._masked(result)
         if isinstance(result, Overview):
             typed = {thread: self.complete(text) for thread, text in result.commands.items()}
-            result = replace(result, commands=typed)
+            result = result._replace(commands=typed)
         if self.json:
             self._line(self._envelope(result))
         elif not self.quiet:
@@ -137,7 +136,7 @@ class Printer:
 
         mask = self._mask()
         if self.json:
-            return self.result(replace(result, lines=list(result.lines)))
+            return self.result(result._replace(lines=list(result.lines)))
         for line in result.lines:
             shown = line if mask is None else mask.value(line)
             if json_lines:
@@ -157,7 +156,7 @@ class Printer:
         if mask is not None:
             mask.learn(result.input)
         if self.json:
-            return self.result(replace(result, entries=list(result.entries)))
+            return self.result(result._replace(entries=list(result.entries)))
         width = None if full or not self.out_tables else self.out.size()[0]
         shape = Shape(self.out_tables, self.out_color, width, full, self.out.shown)
 
@@ -180,7 +179,7 @@ class Printer:
         commands = [None if c is None else self.complete(c) for c in (cause.command, cause.look)]
         if self.json:
             cause = cause._replace(command=commands[0], look=commands[1])
-            return self.result(replace(result, cause=cause))
+            return self.result(result._replace(cause=cause))
         if not self.quiet:
             look = marks.THREAD[result.status].style if self.out_color else ""
             self._line(marks.paint(one_line(cause.sentence), look))
@@ -307,7 +306,7 @@ class Printer:
 
     def _envelope(self, result: Result) -> str:
         if result.error is not None:
-            result = replace(result, error=self._completed(result.error))
+            result = result._replace(error=self._completed(result.error))
         return envelope(self.command, result)
 
     def _completed(self, error: ErrorInfo) -> ErrorInfo:

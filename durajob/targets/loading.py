@@ -6,13 +6,13 @@ import builtins
 import inspect
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from durajob.config.names import nearest
 from durajob.config.target import Target, parse_target
 from durajob.errors import ConfigError, TargetError
 from durajob.policies import RetryPolicy, StepPolicy
+from durajob.record import Record
 from durajob.registry import Definition
 from durajob.targets.imports import contained, import_target, users
 from durajob.targets.nested import every_step, key_of
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 _GRAPHS = "a StateGraph, compiled or not, a durajob Workflow, or a function that returns one"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Loaded:
+class Loaded(Record):
     """A workflow that can run: ``builder`` is plain LangGraph, ``policies`` are by step name."""
 
     builder: StateGraph[Any]
@@ -69,8 +68,8 @@ def _load_commands(definition: Definition) -> Loaded:
             where = f"workflows.{definition.name}.steps.{step.name}.approval.schema"
             _check_schema(step.approval.schema, where)
         if (compensate := policies[step.name].compensate) is not None:
-            compensate = replace(compensate, run=compensation_of(step))
-            policies[step.name] = replace(policies[step.name], compensate=compensate)
+            compensate = compensate._replace(run=compensation_of(step))
+            policies[step.name] = policies[step.name]._replace(compensate=compensate)
     builder = shell_graph(definition.commands)
     return Loaded(builder=builder, policies=policies, name=definition.name)
 
@@ -191,23 +190,22 @@ def _overlaid(
                 hint=f"did you mean {near!r}?" if near else f"it has {', '.join(names)}",
             )
         said = {
-            each.name: value
-            for each in fields(StepPolicy)
-            if (value := getattr(policy, each.name)) is not None
+            name: value
+            for name in StepPolicy._fields
+            if (value := getattr(policy, name)) is not None
         }
-        policies[step] = replace(policies.get(step, StepPolicy()), **said)
+        policies[step] = policies.get(step, StepPolicy())._replace(**said)
     return policies
 
 
 def _resolved(definition: Definition, step: str, policy: StepPolicy) -> StepPolicy:
     compensate = policy.compensate
     if compensate is not None:
-        compensate = replace(
-            compensate,
+        compensate = compensate._replace(
             run=_compensation(definition, step, compensate.run),
             retry=_retried(definition, step, compensate.retry),
         )
-    return replace(policy, retry=_retried(definition, step, policy.retry), compensate=compensate)
+    return policy._replace(retry=_retried(definition, step, policy.retry), compensate=compensate)
 
 
 def _retried(definition: Definition, step: str, retry: RetryPolicy | None) -> RetryPolicy | None:
@@ -216,7 +214,7 @@ def _retried(definition: Definition, step: str, retry: RetryPolicy | None) -> Re
     on = tuple(
         _exception(definition, step, name) if isinstance(name, str) else name for name in retry.on
     )
-    return replace(retry, on=on)
+    return retry._replace(on=on)
 
 
 def _compensation(

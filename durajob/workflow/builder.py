@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
@@ -307,8 +306,8 @@ class Workflow(Generic[S]):
             arguments = 2 if mapped is not None and mapped.share else 1
             compensation = parse_compensation(compensate, arguments=arguments, where=where)
             if mapped is not None:
-                compensation = replace(compensation, run=_of_branch(compensation.run, mapped))
-        policy = replace(parse_policy(policies, where=where), compensate=compensation)
+                compensation = compensation._replace(run=_of_branch(compensation.run, mapped))
+        policy = parse_policy(policies, where=where)._replace(compensate=compensation)
         self._add(function, name, after, after_any, policy, mapped)
         return function
 

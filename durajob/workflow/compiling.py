@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from durajob.errors import ConfigError, StepFault, UnknownNextStep
+from durajob.record import Record
 from durajob.workflow.declared import Before, Choice, Declared, Mapped, StepFunction, StepRef
 from durajob.workflow.nesting import compiled
 from durajob.workflow.schema import schema_with_reducers, state_keys
@@ -43,8 +43,7 @@ def compile_graph(
     return _build(shape, schema, steps, state_keys(state_schema, where=shape.where))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Branch:
+class _Branch(Record):
     """A choice with its references looked up."""
 
     after: str
@@ -52,8 +51,7 @@ class _Branch:
     to: Mapping[Hashable, str | None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Shape:
+class _Shape(Record):
     """The graph as names alone. In ``before``, an empty list means that a step is a root;
     a list of several is a join. A step may have several such lists, each enough to run it."""
 

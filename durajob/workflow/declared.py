@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from durajob.policies import StepPolicy
+from durajob.record import Record
 
 if TYPE_CHECKING:
     from langgraph.graph import StateGraph
@@ -34,8 +34,7 @@ class Before:
 BEFORE: Final = Before()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mapped:
+class Mapped(Record):
     """What makes a step a fan-out."""
 
     over: str
@@ -43,8 +42,7 @@ class Mapped:
     share: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Declared:
+class Declared(Record):
     """A step as declared; references are as the user gave them and are looked up later."""
 
     name: str
@@ -57,8 +55,7 @@ class Declared:
     included: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choice:
+class Choice(Record):
     """A branch as declared."""
 
     after: StepRef

@@ -6,7 +6,6 @@ import builtins
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from typing import Any, TypedDict
 
 from durajob.durations import parse_duration
@@ -52,7 +51,7 @@ def parse_retry(retry: Mapping[str, Any], *, where: str) -> RetryPolicy:
             f"{where}: retry is {retry!r}, not a dict",
             hint='write retry={"attempts": 5, "on": ConnectionError}',
         )
-    known = [field.name for field in fields(RetryPolicy)]
+    known = list(RetryPolicy._fields)
     for key in retry:
         if key not in known:
             raise ConfigError(f"{where}: unknown key {key!r} in retry", hint=_nearest(key, known))

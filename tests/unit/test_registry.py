@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -351,7 +350,7 @@ def test_values_of_a_files_own_class_come_back_in_another_process(tmp_path: Path
 
 def _definition(**given: Any) -> Definition:
     _file(GRAPH)
-    return replace(Registry(None).get("./flow.py:graph"), **given)
+    return Registry(None).get("./flow.py:graph")._replace(**given)
 
 
 def test_a_policy_for_a_step_that_is_not_there_is_refused() -> None:

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from durajob.engine.isolation import wire
@@ -39,7 +38,7 @@ class Workers:
         """``lock`` is the descriptor that holds the thread's lock: it is held until the last
         process of any step is gone."""
         # Its input is the thread's affair, and may be large.
-        self._definition = replace(definition, input={})
+        self._definition = definition._replace(input={})
         self._lock = lock
         self._mutex = threading.Lock()
         self._warden: subprocess.Popen[bytes] | None = None
