@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from durajob.model import AttemptStatus, Owner, Result, StepError, ThreadStatus
+from durajob.record import Record
 
 
-class Admitted(NamedTuple):
+class Admitted(Record):
     """The thread came to be."""
 
     at: int
@@ -17,7 +18,7 @@ class Admitted(NamedTuple):
     parent: str | None
 
 
-class Claimed(NamedTuple):
+class Claimed(Record):
     """A process became the owner; ``owner`` is None where an older durajob kept no note."""
 
     at: int
@@ -25,7 +26,7 @@ class Claimed(NamedTuple):
     owner: Owner | None
 
 
-class Left(NamedTuple):
+class Left(Record):
     """An owner left the thread; ``at`` is None where it died, and nobody noted when."""
 
     at: int | None
@@ -38,7 +39,7 @@ class Left(NamedTuple):
     outcome: str | None = None  # of a thread that stands so still: compensating or compensated
 
 
-class Effect(NamedTuple):
+class Effect(Record):
     """Something that an attempt did to the outside world through ``once``."""
 
     name: str
@@ -49,7 +50,7 @@ class Effect(NamedTuple):
     finished_at: int | None
 
 
-class Tried(NamedTuple):
+class Tried(Record):
     """One attempt of one step."""
 
     at: int
@@ -67,7 +68,7 @@ class Tried(NamedTuple):
     effects: tuple[Effect, ...]
 
 
-class Stored(NamedTuple):
+class Stored(Record):
     """A checkpoint; of the graph itself, or of one inside it (``graph``)."""
 
     at: int | None
@@ -76,7 +77,7 @@ class Stored(NamedTuple):
     graph: str | None
 
 
-class Slept(NamedTuple):
+class Slept(Record):
     """A step went to sleep."""
 
     at: int
@@ -85,7 +86,7 @@ class Slept(NamedTuple):
     is_over: bool
 
 
-class Questioned(NamedTuple):
+class Questioned(Record):
     """A step asked a person."""
 
     at: int
@@ -95,7 +96,7 @@ class Questioned(NamedTuple):
     expires_at: int | None
 
 
-class Answered(NamedTuple):
+class Answered(Record):
     """A question was answered, or expired."""
 
     at: int
@@ -106,7 +107,7 @@ class Answered(NamedTuple):
     expired: bool
 
 
-class Intervened(NamedTuple):
+class Intervened(Record):
     """A person did something by hand."""
 
     at: int

@@ -1,9 +1,7 @@
 """The words of durajob as types: what a thread is, what a step is, what a command returns.
 
 The standard library only; nothing here knows of SQL, LangGraph or a terminal. Records are
-frozen and made by keyword. Those that every command needs are named tuples: a frozen
-dataclass takes five times as long to come into being, at each start of the program. What
-commands return are dataclasses without the methods that nobody calls, which is a third of that.
+frozen and made by keyword; those that a step in flight makes are named tuples.
 Times are microseconds since the epoch (``clock``), durations are seconds.
 """
 
@@ -62,7 +60,7 @@ def is_thread_id(text: str) -> bool:
     return _THREAD_ID.fullmatch(text) is not None
 
 
-class Owner(NamedTuple):
+class Owner(Record):
     """The process that drives a thread."""
 
     host: str
@@ -70,7 +68,7 @@ class Owner(NamedTuple):
     since: int
 
 
-class StepError(NamedTuple):
+class StepError(Record):
     """Why a step failed: ``step`` is None when no single step is to blame."""
 
     step: str | None
@@ -84,7 +82,7 @@ COMPENSATION = ":compensate"
 """What the name of a step's compensation ends with; no name of a step holds a colon."""
 
 
-class Step(NamedTuple):
+class Step(Record):
     """One step as a thread has met it: all attempts at one place in the run."""
 
     step: str
@@ -108,7 +106,7 @@ class StepProgress(NamedTuple):
     note: str | None
 
 
-class Waiting(NamedTuple):
+class Waiting(Record):
     """What a waiting thread asks of a person."""
 
     id: str
@@ -118,7 +116,7 @@ class Waiting(NamedTuple):
     expires_at: int | None = None
 
 
-class LockHolder(NamedTuple):
+class LockHolder(Record):
     """Who holds a lock; ``thread`` is None where that was pruned."""
 
     thread: str | None
@@ -127,7 +125,7 @@ class LockHolder(NamedTuple):
     since: int
 
 
-class LockWait(NamedTuple):
+class LockWait(Record):
     """A lock that a step waits for."""
 
     name: str
@@ -137,7 +135,7 @@ class LockWait(NamedTuple):
     holders: tuple[LockHolder, ...]
 
 
-class Asked(NamedTuple):
+class Asked(Record):
     """A question of a thread, open or not, as whoever answers must know it."""
 
     id: str
@@ -152,7 +150,7 @@ class Asked(NamedTuple):
     answered_by: str | None
 
 
-class Thread(NamedTuple):
+class Thread(Record):
     """One durable execution of a workflow, as read at one instant."""
 
     thread: str
@@ -186,7 +184,7 @@ class Thread(NamedTuple):
         return self.status.is_final or self.outcome == "compensated"
 
 
-class ErrorInfo(NamedTuple):
+class ErrorInfo(Record):
     """An error as the envelope shows it."""
 
     code: str
@@ -217,7 +215,7 @@ class ThreadResult(Result):
     afterwards: Callable[[Callable[[str], None]], None] | None = None
 
 
-class PlannedStep(NamedTuple):
+class PlannedStep(Record):
     """A step that a resume would run."""
 
     step: str
@@ -226,7 +224,7 @@ class PlannedStep(NamedTuple):
     attempts: int
 
 
-class ReusedStep(NamedTuple):
+class ReusedStep(Record):
     """A step that has finished, and that a resume would not run."""
 
     step: str

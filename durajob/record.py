@@ -57,3 +57,7 @@ class Record:
     def _replace(self, **changes: Any) -> Self:
         """A copy in which the fields named have other values."""
         return type(self)(**{**vars(self), **changes})
+
+    def _asdict(self) -> dict[str, Any]:
+        """Its fields, by name."""
+        return {name: getattr(self, name) for name in self._fields}

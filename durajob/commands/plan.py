@@ -59,7 +59,7 @@ def plan(
     except NoStore as error:
         raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
     reused = tuple(
-        ReusedStep(step, visit, "ledger" if kept else "checkpoint")
+        ReusedStep(step=step, visit=visit, source="ledger" if kept else "checkpoint")
         for step, visit, kept in finished
     )
     if running.has_ended(row):
@@ -102,7 +102,7 @@ def _again(thread: Thread, met: list[Any]) -> Iterator[PlannedStep]:
             continue  # it is answered from the ledger, to find out what comes after it
         if status is AttemptStatus.RUNNING and thread.status is not ThreadStatus.RUNNING:
             status = AttemptStatus.ABANDONED
-        yield PlannedStep(name, visit, status, attempts)
+        yield PlannedStep(step=name, visit=visit, status=status, attempts=attempts)
 
 
 def _refused(

@@ -173,7 +173,7 @@ def _by_epoch(look: Look, past: _Past, whole: bool) -> Iterator[_Placed]:
             yield from leave(superstep)
             if tried.status is not AttemptStatus.SKIPPED:
                 # Claimed by a durajob that kept no note of it, and not settled by hand.
-                yield superstep, tried.at, Claimed(tried.at, tried.epoch, None)
+                yield superstep, tried.at, Claimed(at=tried.at, epoch=tried.epoch, owner=None)
                 told = None
             epoch = tried.epoch
         finished += tried.status in (AttemptStatus.SUCCEEDED, AttemptStatus.SKIPPED)
@@ -190,7 +190,7 @@ def _by_epoch(look: Look, past: _Past, whole: bool) -> Iterator[_Placed]:
 
 
 def _claimed(claim: Any) -> Claimed:
-    return Claimed(claim[2], claim[0], _owner(claim))
+    return Claimed(at=claim[2], epoch=claim[0], owner=_owner(claim))
 
 
 def _owner(claim: Any) -> Owner:
@@ -200,12 +200,12 @@ def _owner(claim: Any) -> Owner:
 def _left(claim: Any) -> Left:
     epoch, _, _, _, _, at, _, status, reason, wake_at, error = claim
     if at is None:
-        return Left(None, epoch, _owner(claim), ThreadStatus.INTERRUPTED)
+        return Left(at=None, epoch=epoch, owner=_owner(claim), status=ThreadStatus.INTERRUPTED)
     return Left(
-        at,
-        epoch,
-        _owner(claim),
-        ThreadStatus(status),
+        at=at,
+        epoch=epoch,
+        owner=_owner(claim),
+        status=ThreadStatus(status),
         reason=reason,
         wake_at=wake_at,
         error=None if error is None else StepError(**json.loads(error)),
@@ -217,7 +217,14 @@ def _ended(past: _Past, told: ThreadStatus | None) -> Iterator[_Placed]:
     thread = past.thread
     if told is thread.status or thread.status is ThreadStatus.PENDING:
         return
-    left = Left(None, thread.epoch, None, thread.status, error=thread.error, outcome=thread.outcome)
+    left = Left(
+        at=None,
+        epoch=thread.epoch,
+        owner=None,
+        status=thread.status,
+        error=thread.error,
+        outcome=thread.outcome,
+    )
     if thread.status is not ThreadStatus.INTERRUPTED:
         at = thread.updated_at if thread.finished_at is None else thread.finished_at
         left = left._replace(at=at, wake_at=thread.wake_at)
@@ -269,7 +276,7 @@ def _effects(
         places = sorted({row[2] for row in attempts})
         query = past_queries.EFFECTS_AT.format(", ".join("?" * len(places)))
         for place, attempt, *rest in look.rows(query, (past.row, *places)):
-            found[place, attempt].append(Effect(*rest))
+            found[place, attempt].append(Effect(**dict(zip(Effect._fields, rest, strict=True))))
     return found
 
 
@@ -281,10 +288,22 @@ def _checkpoints(past: _Past) -> list[_Keyed]:
         at = _time_in(checkpoint)
         if ns:  # of a graph inside, in the superstep whose own checkpoint comes next
             graph = "/".join(part.partition(":")[0] for part in ns.split("|"))
-            found.append((within, at or 0.0, Stored(at, checkpoint, superstep, graph)))
+            found.append(
+                (
+                    within,
+                    at or 0.0,
+                    Stored(at=at, checkpoint=checkpoint, superstep=superstep, graph=graph),
+                )
+            )
         else:
             within = min(within, superstep)
-            found.append((within, _AFTER_ALL, Stored(at, checkpoint, superstep, None)))
+            found.append(
+                (
+                    within,
+                    _AFTER_ALL,
+                    Stored(at=at, checkpoint=checkpoint, superstep=superstep, graph=None),
+                )
+            )
     return found[::-1]
 
 
@@ -302,7 +321,9 @@ def _asked(past: _Past) -> Iterator[_Keyed]:
         (
             min(row[0], past.last),
             row[1],
-            Questioned(row[1], row[2], row[3], json.loads(row[4]), row[5]),
+            Questioned(
+                at=row[1], id=row[2], step=row[3], prompt=json.loads(row[4]), expires_at=row[5]
+            ),
         )
         for row in past.questions
     )
@@ -313,13 +334,19 @@ def _answered(past: _Past) -> Iterator[_Keyed]:
     answered.sort(key=lambda row: (min(row[0], past.last), row[8]))
     for superstep, _, question, step, _, _, status, answer, at, by in answered:
         given = None if answer is None else json.loads(answer)
-        entry = Answered(at, question, step, given, by, status == "expired")
+        entry = Answered(
+            at=at, id=question, step=step, answer=given, by=by, expired=status == "expired"
+        )
         yield min(superstep, past.last), at, entry
 
 
 def _slept(past: _Past) -> Iterator[_Keyed]:
     slept = [
-        (_superstep(key, past.last), at, Slept(at, step_of(key), until, bool(over)))
+        (
+            _superstep(key, past.last),
+            at,
+            Slept(at=at, step=step_of(key), until=until, is_over=bool(over)),
+        )
         for key, _, at, until, over in past.sleeps
     ]
     slept.sort(key=itemgetter(0, 1))
@@ -336,7 +363,11 @@ def _intervened(past: _Past) -> Iterator[_Keyed]:
             min(superstep, past.last),
             at,
             Intervened(
-                *(at, user, verb, step, reason),
+                at=at,
+                user=user,
+                verb=verb,
+                step=step,
+                reason=reason,
                 details=None if details is None else json.loads(details),
             ),
         )
@@ -345,4 +376,6 @@ def _intervened(past: _Past) -> Iterator[_Keyed]:
 
 
 def _admitted(thread: Thread) -> Admitted:
-    return Admitted(thread.created_at, thread.workflow, thread.slot, thread.parent)
+    return Admitted(
+        at=thread.created_at, workflow=thread.workflow, slot=thread.slot, parent=thread.parent
+    )

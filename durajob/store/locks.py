@@ -12,7 +12,6 @@ import errno
 import fcntl
 import os
 import stat
-import string
 import struct
 from contextlib import suppress
 from zlib import crc32
@@ -22,7 +21,7 @@ from durajob.errors import StoreDamaged, StoreError, UnsafePermissions
 _MAGIC = b"durajob\x01"
 _HEADER = struct.Struct("<8s32sQ")  # magic, store id, commits
 _COPY = struct.Struct("<48sI")  # the header again, its checksum
-_HEX = frozenset(string.hexdigits.encode())
+_HEX = frozenset(b"0123456789abcdefABCDEF")
 _MIGRATION = 1 << 20
 _CONDUCTOR = _MIGRATION + 1
 _SEATS = 1 << 21

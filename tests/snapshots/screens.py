@@ -68,37 +68,59 @@ def _tried(
         traceback="Traceback (most recent call last):\n  …" if failed else None,
         due_at=T0 + int((at + 2) * SECOND) if failed and number < 3 else None,
         max_attempts=3,
-        effects=(Effect("insert", key, "begun", 2, T0, None),) if failed else (),
+        effects=(Effect(name="insert", key=key, status="begun", times=2, at=T0, finished_at=None),)
+        if failed
+        else (),
     )
 
 
 def history() -> History:
     """An entry of each kind, and names, errors and answers that are long."""
     entries: list[Entry] = [
-        Admitted(T0, "nightly", "2026-11-22T06:00+01:00", None),
-        Claimed(T0, 1, OWNER),
-        Stored(T0, "1", -1, None),
-        Stored(T0, "2", 0, None),
+        Admitted(at=T0, workflow="nightly", slot="2026-11-22T06:00+01:00", parent=None),
+        Claimed(at=T0, epoch=1, owner=OWNER),
+        Stored(at=T0, checkpoint="1", superstep=-1, graph=None),
+        Stored(at=T0, checkpoint="2", superstep=0, graph=None),
         _tried("extract", 1, 0),
-        Stored(T0 + SECOND, "3", 2, "team"),
+        Stored(at=T0 + SECOND, checkpoint="3", superstep=2, graph="team"),
         _tried(LONG, 1, 2, AttemptStatus.FAILED),
         _tried(LONG, 2, 4, AttemptStatus.ABANDONED),
-        Left(None, 1, OWNER, ThreadStatus.INTERRUPTED),
-        Claimed(T0 + 60 * SECOND, 2, OWNER._replace(pid=4712)),
+        Left(at=None, epoch=1, owner=OWNER, status=ThreadStatus.INTERRUPTED),
+        Claimed(at=T0 + 60 * SECOND, epoch=2, owner=OWNER._replace(pid=4712)),
         _tried(LONG, 3, 60, AttemptStatus.FAILED),
-        Slept(T0 + 61 * SECOND, "nap", T0 + 3600 * SECOND, False),
+        Slept(at=T0 + 61 * SECOND, step="nap", until=T0 + 3600 * SECOND, is_over=False),
         Questioned(
-            T0 + 62 * SECOND, "8be628de25", "approve", "Send 2,340 invoices?", T0 + 90_000 * SECOND
+            at=T0 + 62 * SECOND,
+            id="8be628de25",
+            step="approve",
+            prompt="Send 2,340 invoices?",
+            expires_at=T0 + 90_000 * SECOND,
         ),
-        Left(T0 + 62 * SECOND, 2, OWNER, ThreadStatus.WAITING),
-        Answered(T0 + 63 * SECOND, "8be628de25", "approve", {"amount": 2300}, "ada", False),
+        Left(at=T0 + 62 * SECOND, epoch=2, owner=OWNER, status=ThreadStatus.WAITING),
+        Answered(
+            at=T0 + 63 * SECOND,
+            id="8be628de25",
+            step="approve",
+            answer={"amount": 2300},
+            by="ada",
+            expired=False,
+        ),
         Intervened(
-            *(T0 + 64 * SECOND, "ada", "complete", "poll", "seen it myself, in the morning"),
+            at=T0 + 64 * SECOND,
+            user="ada",
+            verb="complete",
+            step="poll",
+            reason="seen it myself, in the morning",
             details={"rows": 1200, "from": "the mail of the people at example.org"},
         ),
-        Left(T0 + 65 * SECOND, 2, OWNER, ThreadStatus.STOPPED, reason="SIGTERM"),
         Left(
-            *(T0 + 66 * SECOND, 3, OWNER, ThreadStatus.FAILED),
+            at=T0 + 65 * SECOND, epoch=2, owner=OWNER, status=ThreadStatus.STOPPED, reason="SIGTERM"
+        ),
+        Left(
+            at=T0 + 66 * SECOND,
+            epoch=3,
+            owner=OWNER,
+            status=ThreadStatus.FAILED,
             error=UNREACHED,
             outcome="compensated",
         ),
@@ -163,11 +185,17 @@ def plan() -> Plan:
         thread=thread(),
         verdict="refused",
         again=(
-            PlannedStep(LONG, 1, AttemptStatus.FAILED, 3),
-            PlannedStep("poll", 2, AttemptStatus.ABANDONED, 1),
-            *(PlannedStep(f"copy[{i}]", None, None, 0) for i in range(40)),
+            PlannedStep(step=LONG, visit=1, status=AttemptStatus.FAILED, attempts=3),
+            PlannedStep(step="poll", visit=2, status=AttemptStatus.ABANDONED, attempts=1),
+            *(
+                PlannedStep(step=f"copy[{i}]", visit=None, status=None, attempts=0)
+                for i in range(40)
+            ),
         ),
-        reused=(ReusedStep("check", 1, "ledger"), ReusedStep("extract", 1, "checkpoint")),
+        reused=(
+            ReusedStep(step="check", visit=1, source="ledger"),
+            ReusedStep(step="extract", visit=1, source="checkpoint"),
+        ),
         refused=(ErrorInfo(code="shape_changed", message=message, hint="durajob doctor"),),
     )
 
