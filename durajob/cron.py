@@ -14,6 +14,7 @@ import re
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import NamedTuple
 
 RULE = "minute hour day month weekday, for example 30 6 * * MON-FRI"
@@ -59,6 +60,7 @@ _DAY, _MONTH = _Field("day", 1, 31), _Field("month", 1, 12, ("", *_MONTHS))
 _WEEKDAY = _Field("weekday", 0, 7, tuple(_WEEKDAYS))
 
 
+@lru_cache(maxsize=256)
 def parse_cron(text: str) -> Cron:
     """Understand an expression.
 
@@ -101,26 +103,40 @@ def times(cron: Cron, zone: tzinfo, *, after: int) -> Iterator[int]:
             day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
             continue
         if _is_day(cron, day):
-            for time in _times_of(cron, zone, day):
+            for time in _times_of(cron, zone, day, last):
                 if time > last:
                     last = time
                     yield time
         day += timedelta(days=1)
 
 
-def _times_of(cron: Cron, zone: tzinfo, day: date) -> Iterator[int]:
-    midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
-    if midnight.utcoffset() == (midnight + timedelta(days=1)).utcoffset():
-        start = round(midnight.timestamp())
+def _times_of(cron: Cron, zone: tzinfo, day: date, after: int) -> Iterator[int]:
+    """Those of a day, but for hours that are over by ``after``."""
+    start = _start_of_even_day(zone, day)
+    if start is not None:
+        if start + 86400 <= after:
+            return
         for hour in cron.hours:
-            for minute in cron.minutes:
-                yield start + hour * 3600 + minute * 60
+            begin = start + hour * 3600
+            if begin + 3600 > after:
+                for minute in cron.minutes:
+                    yield begin + minute * 60
         return
+    midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
     found: set[int] = set()
     for hour in cron.hours:
         for minute in cron.minutes:
             found.update(_around_change(midnight.replace(hour=hour, minute=minute), cron.fixed))
     yield from sorted(found)
+
+
+@lru_cache(maxsize=256)
+def _start_of_even_day(zone: tzinfo, day: date) -> int | None:
+    """When a day begins; None for one on which the clocks are changed."""
+    midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
+    if midnight.utcoffset() == (midnight + timedelta(days=1)).utcoffset():
+        return round(midnight.timestamp())
+    return None
 
 
 def _around_change(local: datetime, fixed: bool) -> tuple[int, ...]:

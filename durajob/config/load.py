@@ -14,7 +14,7 @@ from msgspec import Struct
 from durajob.config.names import WORKFLOW_NAME_RULE, is_workflow_name
 from durajob.config.notify import check_notify
 from durajob.config.policies import retry_numbers, said_of_steps
-from durajob.config.schedules import check_schedule, check_templates, check_timezone
+from durajob.config.schedules import check_schedule, check_timezone
 from durajob.config.shell import shell_steps
 from durajob.config.specs import (
     ApprovalSpec,
@@ -43,6 +43,7 @@ from durajob.config.specs import (
 )
 from durajob.config.target import parse_target
 from durajob.config.template import FIELDS, template_fields
+from durajob.config.threads import check_templates
 from durajob.config.toml import Document, read_document, secret_names
 from durajob.durations import format_duration, parse_duration
 from durajob.errors import ConfigError

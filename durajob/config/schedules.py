@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import islice, pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,14 +12,13 @@ from zoneinfo import ZoneInfo
 from durajob.clock import to_datetime
 from durajob.config.names import nearest
 from durajob.config.specs import Defaults, WorkflowSpec
-from durajob.config.template import DEFAULT_TEMPLATE, render_thread_id, template_fields
+from durajob.config.threads import check_threads, tells_apart
 from durajob.config.toml import Document
-from durajob.cron import RULE, parse_cron, times
-from durajob.errors import ConfigError, DurajobError
+from durajob.cron import RULE, Cron, parse_cron, times
 from durajob.policies import Schedule
 
 _Key = tuple[str, ...]
-_LOOKED_AT = 50  # slots of a schedule, to see whether each has a thread of its own
+_LOOKED_AT = 50  # slots of a schedule, where no rule says that each has a thread of its own
 _SAMPLE = 1_767_225_600  # the first second of 2026
 
 
@@ -90,9 +88,10 @@ def check_schedule(document: Document, name: str, spec: WorkflowSpec, defaults: 
     if schedule.start is not None and schedule.end is not None and schedule.end <= schedule.start:
         raise document.error((*key, "end"), "is not later than start", hint="mend one of them")
     zone = ZoneInfo(schedule.timezone)
-    # Slots of the default template never have one thread: a thousand schedules are read sooner.
-    looked_at = _LOOKED_AT if spec.thread is not None or schedule.jitter else 1
-    slots = list(islice(times(cron, zone, after=_SAMPLE), looked_at))
+    is_clear = tells_apart(spec, cron) and (
+        not schedule.jitter or schedule.jitter < least_gap(cron)
+    )
+    slots = list(islice(times(cron, zone, after=_SAMPLE), 1 if is_clear else _LOOKED_AT))
     if not slots:
         raise document.error((*key, "cron"), f"{said.cron!r} never comes", hint=RULE)
     closest = min((b - a for a, b in pairwise(slots)), default=None)
@@ -100,58 +99,15 @@ def check_schedule(document: Document, name: str, spec: WorkflowSpec, defaults: 
         raise document.error(
             (*key, "jitter"), "is as long as the time between two slots", hint="give less"
         )
-    _check_threads(document, name, spec, [datetime.fromtimestamp(slot, zone) for slot in slots])
+    check_threads(document, name, spec, [datetime.fromtimestamp(slot, zone) for slot in slots])
 
 
-def check_templates(
-    document: Document, workflows: Mapping[str, WorkflowSpec]
-) -> dict[str, ConfigError]:
-    """The workflows whose slots would have the threads of another one's."""
-    problems: dict[str, ConfigError] = {}
-    first: dict[str, str] = {}
-    slot = datetime(2026, 11, 22, 16, 39, tzinfo=UTC)
-    for name, spec in workflows.items():
-        if spec.schedule is None or spec.thread is None:
-            continue
-        other = first.setdefault(_thread(name, spec, slot), name)
-        if other != name:
-            problems[name] = document.error(
-                ("workflows", name, "thread"),
-                f"gives the slots of workflow {name} the threads of workflow {other}",
-                hint="begin it with {workflow}-",
-            )
-    return problems
-
-
-def _check_threads(
-    document: Document, name: str, spec: WorkflowSpec, slots: list[datetime]
-) -> None:
-    key = ("workflows", name, "thread")
-    template = spec.thread or DEFAULT_TEMPLATE
-    if "slot" not in template_fields(template):
-        raise document.error(
-            key,
-            "has no {slot:…} in it, so that all slots of the schedule would have one thread",
-            hint=f"for example {name}-{{slot:%Y-%m-%d}}",
-        )
-    seen: dict[str, datetime] = {}
-    for slot in slots:
-        try:
-            thread = _thread(name, spec, slot)
-        except DurajobError as error:
-            raise document.error(key, error.message, hint=error.hint) from error
-        before = seen.setdefault(thread, slot)
-        if before is not slot:
-            raise document.error(
-                key,
-                f"gives the slots {before:%Y-%m-%d %H:%M} and {slot:%Y-%m-%d %H:%M} one thread",
-                hint=f"for example {name}-{{slot:%Y-%m-%dT%H%M}}",
-            )
-
-
-def _thread(name: str, spec: WorkflowSpec, slot: datetime) -> str:
-    template = spec.thread or DEFAULT_TEMPLATE
-    return render_thread_id(template, workflow=name, slot=slot, input=spec.input)
+def least_gap(cron: Cron) -> int:
+    """Seconds that any two slots are apart at least, on days when no clock is changed."""
+    minutes, hours = cron.minutes, cron.hours
+    apart = [(b - a) % 24 or 24 for a, b in zip(hours, (*hours[1:], hours[0]), strict=True)]
+    gaps = [b - a for a, b in pairwise(minutes)]
+    return 60 * min([*gaps, min(apart) * 60 + minutes[0] - minutes[-1]])
 
 
 def _bound(value: Any, zone: ZoneInfo, *, whole_day: bool = False) -> int:

@@ -7,8 +7,9 @@ fields are ``{slot}`` (a time, in the way of strftime), ``{workflow}`` and ``{in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from string import Formatter
 from typing import Any
 
@@ -22,6 +23,16 @@ DEFAULT_TEMPLATE = "{workflow}-{slot:%Y-%m-%dT%H%M}"
 
 _DIRECTIVES = "YmdHMSjGVuyz"
 """What may follow a % in ``{slot:…}``: numbers only, since names change with the locale."""
+
+_WIDTHS = dict.fromkeys(_DIRECTIVES, "??") | {
+    "Y": "????",
+    "G": "????",
+    "j": "???",
+    "u": "?",
+    "z": "!????",
+}
+"""What each gives, as a pattern; see ``render_pattern``."""
+_ISO = "%Y-%m-%dT%H:%M!??:??"
 
 _INPUT = re.compile(r"input\[([^\[\]{}]+)\]")
 
@@ -77,16 +88,45 @@ def render_thread_id(
     return text
 
 
-def _parts(template: str) -> Iterator[tuple[str, str | None, str]]:
+def slot_directives(template: str) -> frozenset[str]:
+    """What ``template`` shows of a slot, as letters of strftime."""
+    shown: set[str] = set()
+    for _, field, spec in _parts(template):
+        if field == "slot":
+            shown.update(re.findall(r"%(.)", spec) if spec else "YmdHMz")
+    return frozenset(shown)
+
+
+def render_pattern(template: str, *, workflow: str, input: Mapping[str, Any]) -> str:
+    """What the thread ids that ``template`` gives have in common: in the place of each digit of
+    a slot stands a ``?``, in that of the sign of its offset a ``!``.
+
+    Raises:
+        InputError: when the input lacks a value that the template names.
+    """
+    text = ""
+    for literal, field, spec in _parts(template):
+        text += literal
+        if field == "slot":
+            text += re.sub(r"%(.)", lambda found: _WIDTHS[found[1]], spec or _ISO)
+        elif field == "workflow":
+            text += workflow
+        elif field is not None:
+            text += _input_text(template, field, input)
+    return text
+
+
+@lru_cache(maxsize=1024)
+def _parts(template: str) -> tuple[tuple[str, str | None, str], ...]:
     """Literal text, the field after it (None at the end) and its format."""
     try:
         parsed = list(Formatter().parse(template))
     except ValueError as error:
         raise ValueError(f"{template!r} is no template: {error}") from error
-    for literal, field, spec, conversion in parsed:
+    for _, field, spec, conversion in parsed:
         if field is not None:
             _check(field, spec or "", conversion)
-        yield literal, field, spec or ""
+    return tuple((literal, field, spec or "") for literal, field, spec, _ in parsed)
 
 
 def _check(field: str, spec: str, conversion: str | None) -> None:

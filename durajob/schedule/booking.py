@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from durajob import clock
@@ -80,7 +80,8 @@ def book(
     every = list(workflows.values())
     for start in range(0, len(every), _TOGETHER):
         part = every[start : start + _TOGETHER]
-        booked += at_desk(writer, partial(_book, part=part, file=file, stamp=stamp, now=now))
+        look = partial(_book, part=part, file=file, stamp=stamp, now=now)
+        booked += at_desk(writer, look, among=[each.name for each in part])
     if stamp is not None:
         left = {*workflows, *unreadable}
         booked += at_desk(writer, partial(_forget, left=left, file=file, stamp=stamp, now=now))
@@ -314,7 +315,7 @@ def _start(entry: _Entry, each: Scheduled) -> Slot:
         "definition": _definition(definition, entry.file),
         "shape": environment.dumps({"steps": []}),
         "fingerprint": "",
-        "environment": environment.dumps(_environment(entry.file)),
+        "environment": _environment(entry.file, os.environ.get("PATH")),
     }
     if desk.admit(row):
         if entry.asked_by is not None:
@@ -330,10 +331,13 @@ def _start(entry: _Entry, each: Scheduled) -> Slot:
     return entry.write("skipped", f"its thread {thread} is that of {whose}")
 
 
-def _environment(file: str | None) -> dict[str, Any]:
+@lru_cache(maxsize=4)
+def _environment(file: str | None, path: str | None) -> str:
     """What a slot's thread runs under: the folder is its workflows.toml's, wherever cron is."""
-    described = environment.describe(file)
-    return described if file is None else {**described, "cwd": os.path.dirname(file)}
+    described = {**environment.describe(file), "path": path}
+    return environment.dumps(
+        described if file is None else {**described, "cwd": os.path.dirname(file)}
+    )
 
 
 def _forget(desk: Desk, *, left: Collection[str], file: str, stamp: str, now: int) -> list[Slot]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from durajob.clock import to_datetime
-from durajob.cron import Cron, parse_cron, times
+from durajob.cron import parse_cron, times
 from durajob.policies import Schedule
 
 SECOND = 1_000_000
@@ -23,9 +23,9 @@ class Timetable:
         self.schedule = schedule
         self.zone = ZoneInfo(schedule.timezone)
         self._workflow = workflow
-        self._cron = _parsed(schedule.cron)
+        self._cron = parse_cron(schedule.cron)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """What the slots follow from: a schedule with another key is another one."""
         said = self.schedule
@@ -63,8 +63,3 @@ def timetable_of(workflow: str, key: str) -> Timetable:
     cron, timezone, start, end = json.loads(key)
     schedule = Schedule(cron=cron, timezone=timezone, start=start, end=end)
     return Timetable(workflow, schedule)
-
-
-@lru_cache(maxsize=256)
-def _parsed(text: str) -> Cron:
-    return parse_cron(text)

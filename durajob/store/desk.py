@@ -8,7 +8,7 @@ admits its thread.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple, TypeVar
 
@@ -53,8 +53,10 @@ class Active(NamedTuple):
 class Desk:
     """The ledger within one transaction, which also admits the threads of slots."""
 
-    def __init__(self, cursor: Any, writer: Writer) -> None:
+    def __init__(self, cursor: Any, writer: Writer, among: Sequence[str] | None = None) -> None:
+        """``among``: no other workflows are looked at."""
         self._cursor = cursor
+        self._among = None if among is None else json.dumps(among)
         self._writer = writer
         self._unfinished: dict[str, list[Any]] | None = None
 
@@ -69,7 +71,8 @@ class Desk:
 
     def kept(self, file: str) -> dict[str, Kept]:
         """The schedules of ``file`` by workflow."""
-        rows = self._cursor.execute(slot_queries.SCHEDULES, (file,)).fetchall()
+        values = {"file": file, "among": self._among}
+        rows = self._cursor.execute(slot_queries.SCHEDULES, values).fetchall()
         return {row[0]: Kept(*row) for row in rows}
 
     def keep(self, file: str, kept: Kept) -> None:
@@ -154,7 +157,8 @@ class Desk:
         """
         if self._unfinished is None:
             self._unfinished = {}
-            for name, *found in self._cursor.execute(slot_queries.ACTIVE).fetchall():
+            rows = self._cursor.execute(slot_queries.ACTIVE, {"among": self._among})
+            for name, *found in rows.fetchall():
                 self._unfinished.setdefault(name, []).append(tuple(found))
         for thread, status, row, owner, backfill in self._unfinished.get(workflow, ()):
             left = status == "stopped" or (
@@ -176,6 +180,11 @@ class Desk:
         self._cursor.execute(slot_queries.REFUSE, {"thread": thread, "now": now, "error": text})
 
 
-def at_desk(writer: Writer, operation: Callable[[Desk], T]) -> T:
-    """Run ``operation`` on the ledger in one durable transaction; what it returned."""
-    return writer.together(lambda cursor: operation(Desk(cursor, writer)))
+def at_desk(
+    writer: Writer, operation: Callable[[Desk], T], *, among: Sequence[str] | None = None
+) -> T:
+    """Run ``operation`` on the ledger in one durable transaction; what it returned.
+
+    ``among`` names the workflows that it is about, where it is not about all.
+    """
+    return writer.together(lambda cursor: operation(Desk(cursor, writer, among)))

@@ -2,11 +2,15 @@
 
 from durajob.store.queries import THREAD_COLUMNS
 
+# Looked up by file or status, not by workflow: of one there may be many rows that have ended.
+_AMONG = "AND (:among IS NULL OR +workflow IN (SELECT value FROM json_each(:among)))"
+
 STAMP = "SELECT stamp FROM ticked_files WHERE file = ?"
 SET_STAMP = "INSERT OR REPLACE INTO ticked_files (file, stamp) VALUES (?, ?)"
 # A watermark in the future: the clock was set back.
 ANY_DUE = "SELECT 1 FROM schedules WHERE file = :file AND (due_at <= :now OR watermark > :now)"
-SCHEDULES = "SELECT workflow, times, watermark, due_at FROM schedules WHERE file = ?"
+SCHEDULES = f"""
+SELECT workflow, times, watermark, due_at FROM schedules WHERE file = :file {_AMONG}"""
 KEEP = """
 INSERT OR REPLACE INTO schedules (file, workflow, times, watermark, due_at)
 VALUES (:file, :workflow, :times, :watermark, :due_at)"""
@@ -57,7 +61,7 @@ ACTIVE = f"""
 SELECT workflow, thread, status, id, owner,
        EXISTS (SELECT 1 FROM slots WHERE slots.thread = threads.thread AND slots.told = 0
                AND handled_by = 'backfill')
-FROM threads WHERE {_UNFINISHED} AND slot IS NOT NULL ORDER BY id"""
+FROM threads WHERE {_UNFINISHED} AND slot IS NOT NULL {_AMONG} ORDER BY id"""
 UNFINISHED = f"""
 SELECT {THREAD_COLUMNS},
        (SELECT handled_by FROM slots WHERE slots.thread = threads.thread

@@ -148,7 +148,7 @@ S = W + "[workflows.a.steps.load]\n"
         ),
         (
             TWO.format("a") + TWO.format("b"),
-            "7: workflows.b.thread: gives the slots of workflow b the threads of workflow a",
+            "7: workflows.b.thread: could give slots of workflow b the threads of workflow a",
             "{workflow}-",
         ),
         (W + "[[workflows.a.steps]]\nname = 'x'", "3: workflows.a.steps.x: run is missing", None),
