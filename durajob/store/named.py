@@ -13,15 +13,15 @@ once.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from durajob import clock
-from durajob.model import LockHolder, LockWait
+from durajob.model import LockHolder
 from durajob.policies import MAX_HOLDERS
 from durajob.store import queries
 from durajob.store.door import Door
 from durajob.store.locks import LockFile
+from durajob.store.records import lock_holders
 
 
 class Turn:
@@ -55,7 +55,7 @@ class Turn:
         """Who holds the lock."""
         with self._door.reading() as cursor:
             rows = cursor.execute(queries.LOCK_HOLDERS, (self._number,)).fetchall()
-        return tuple(_holders(rows, self._file, self._number))
+        return tuple(lock_holders(rows, self._file, self._number))
 
     def leave(self) -> None:
         """Let go of the lock, or of the turn; costs no commit of its own."""
@@ -98,19 +98,3 @@ class Turn:
 
     def _has_room(self) -> bool:
         return self._file.count_named(self._number) < self.limit
-
-
-def lock_waits(
-    rows: Callable[[str, tuple[Any, ...]], Iterator[Any]], file: LockFile, thread: int
-) -> Iterator[LockWait]:
-    """What the steps of a thread wait for, and who holds that; ``rows`` runs a query."""
-    for turn, number, name, step, limit, since in list(rows(queries.LOCK_WAITS, (thread,))):
-        if file.turn_is_waited_for(turn):
-            holders = _holders(rows(queries.LOCK_HOLDERS, (number,)), file, number)
-            yield LockWait(name=name, step=step, limit=limit, since=since, holders=tuple(holders))
-
-
-def _holders(rows: Any, file: LockFile, number: int) -> Iterator[LockHolder]:
-    for seat, thread, step, pid, since in rows:
-        if file.named_is_held(number, seat):
-            yield LockHolder(thread=thread, step=step, pid=pid, since=since)

@@ -59,7 +59,7 @@ class Reader(Look):
                         found = found._replace(
                             state=state_of(self, row),
                             steps=tuple(steps_of(self, row[0], row[6], driven)),
-                            waiting_for_locks=lock_waits_of(self, row[0]) if driven else (),
+                            waiting_for_locks=tuple(lock_waits_of(self, row[0])) if driven else (),
                         )
             if found.status is not ThreadStatus.INTERRUPTED or self.was_left(row[0], row[10]):
                 return found

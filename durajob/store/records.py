@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from durajob.model import (
     COMPENSATION,
     AttemptStatus,
+    LockHolder,
     LockWait,
     Owner,
     Step,
@@ -20,6 +21,7 @@ from durajob.model import (
 )
 from durajob.store import queries, seals
 from durajob.store.asked import is_answered
+from durajob.store.locks import LockFile
 from durajob.store.look import Look
 from durajob.store.resumable import check_attempts, check_count, check_name
 
@@ -118,13 +120,23 @@ def step_error(text: str) -> StepError:
     return StepError(**{name: stored.get(name) for name in StepError._fields})
 
 
-def lock_waits_of(look: Look, row: int) -> tuple[LockWait, ...]:
-    """The locks that steps of a running thread wait for."""
-    if look.locks is None:
-        return ()
-    from durajob.store.named import lock_waits
+def lock_waits_of(look: Look, row: int) -> Iterator[LockWait]:
+    """The locks that steps of a running thread wait for, and who holds them."""
+    file = look.locks
+    if file is None:
+        return
+    for turn, number, name, step, limit, since in list(look.rows(queries.LOCK_WAITS, (row,))):
+        if file.turn_is_waited_for(turn):
+            rows = look.rows(queries.LOCK_HOLDERS, (number,))
+            holders = tuple(lock_holders(rows, file, number))
+            yield LockWait(name=name, step=step, limit=limit, since=since, holders=holders)
 
-    return tuple(lock_waits(look.rows, look.locks, row))
+
+def lock_holders(rows: Iterable[Any], file: LockFile, number: int) -> Iterator[LockHolder]:
+    """Those of the lock's seats, as LOCK_HOLDERS gives them, that somebody sits in."""
+    for seat, thread, step, pid, since in rows:
+        if file.named_is_held(number, seat):
+            yield LockHolder(thread=thread, step=step, pid=pid, since=since)
 
 
 def asked_in(look: Look, row: int) -> dict[str, str]:

@@ -109,7 +109,7 @@ def _standing(reader: Reader, name: str) -> Standing | None:
                 left_word=_left_word(reader, row),
                 flights=_flights(reader, place),
                 backoffs=_backoffs(reader, place),
-                locks=lock_waits_of(reader, row["id"]),
+                locks=tuple(lock_waits_of(reader, row["id"])),
                 asleep=_asleep(reader, place),
                 stopped_by=None if claim is None or claim[1] is None else claim[0],
                 last=None if step is None else reader.one(past_queries.LAST_OF_STEP, place),

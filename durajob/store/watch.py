@@ -90,7 +90,7 @@ class _Eye(Look):
             thread = self._find(brief, before)
             driven = thread.status is ThreadStatus.RUNNING
             touched = self._untold = self._untold | self._attempts(brief, fresh=before is None)
-            locks = lock_waits_of(self, brief[0]) if driven else ()
+            locks = tuple(lock_waits_of(self, brief[0])) if driven else ()
             self._queues = driven and any(self.rows(queries.LOCK_WAITS, (brief[0],)))
         if thread.status is ThreadStatus.INTERRUPTED and not self.was_left(brief[0], brief[2]):
             return None  # its owner has just come to an end, as the next look will show
