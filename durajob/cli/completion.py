@@ -42,9 +42,14 @@ compdef _durajob durajob
     "fish": """\
 function __durajob_complete
     set -l words (commandline -opc) (commandline -ct)
-    _DURAJOB_COMPLETE=fish durajob -- $words[2..] 2>/dev/null
+    set -l found (_DURAJOB_COMPLETE=fish durajob -- $words[2..] 2>/dev/null)
+    if set -q found[1]
+        printf '%s\\n' $found
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
-complete -c durajob -a '(__durajob_complete)'
+complete -c durajob -f -a '(__durajob_complete)'
 """,
 }
 """What a person puts into the file that the shell reads at its start."""

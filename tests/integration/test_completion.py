@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -79,18 +80,57 @@ def test_a_shell_gets_its_script(shell: str, forked: Forked) -> None:
     forked.run("--show-completion", "csh", check=2)
 
 
-def test_a_real_bash_completes(forked: Forked) -> None:
-    """Typed as a person does: a tab, and the word is whole."""
-    forked.run("start", "durable", "-t", "nightly-1", "-i", "seconds:=0", "-q", check=0)
-    env = {**os.environ, "PATH": f"{COMMAND.parent}:{os.environ['PATH']}", "PS1": "READY "}
-    bash = pexpect.spawn(
-        "bash", ["--norc", "--noprofile"], env=env, timeout=DEADLINE, encoding="utf-8"
+SHELLS = {
+    "bash": (["--norc", "--noprofile"], 'eval "$(durajob --show-completion bash)"'),
+    "zsh": (["-f"], 'autoload -U compinit; compinit -D; eval "$(durajob --show-completion zsh)"'),
+    "fish": (
+        ["--no-config", "-C", "function fish_prompt; echo -n 'READY '; end"],
+        "durajob --show-completion fish | source",
+    ),
+}
+"""How each is begun with nothing of this machine's, and what its user puts into its own file."""
+
+SAYS = """#!/bin/sh
+if [ -n "$_DURAJOB_COMPLETE" ] || [ "$1" = --show-completion ]; then exec {real} "$@"; fi
+printf GOT; printf '<%s>' "$@"; echo END
+"""
+"""A durajob that completes as the real one does, and says what it was given."""
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_real_shell_completes(shell: str, forked: Forked) -> None:
+    """Typed as a person does: a tab, and the word is whole; a file where durajob offers nothing,
+    and only there."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not on this machine")
+    for name in ("nightly-1", "at-06:00"):
+        forked.run("start", "durable", "-t", name, "-i", "seconds:=0", "-q", check=0)
+    for name in ("at-06:none", "nightly-none", "wfile.toml"):
+        (forked.cwd / name).touch()
+    bin = forked.cwd / "bin"
+    bin.mkdir()
+    (bin / "durajob").write_text(SAYS.format(real=COMMAND))
+    (bin / "durajob").chmod(0o700)
+    argv, script = SHELLS[shell]
+    child = pexpect.spawn(
+        shell,
+        argv,
+        env={**os.environ, "PATH": f"{bin}:{os.environ['PATH']}", "PS1": "READY "},
+        timeout=DEADLINE,
+        encoding="utf-8",
     )
     try:
-        bash.expect("READY ")
-        bash.sendline('eval "$(durajob --show-completion bash)"')
-        bash.expect("READY ")
-        bash.send("durajob status ni\t")
-        bash.expect("nightly-1 ")
+        child.expect("READY ")
+        child.sendline(f"{script}; echo SE''T")
+        child.expect("SET\r")
+        for typed, found in (
+            ("durajob status ni", "<status><nightly-1>"),
+            ("durajob status at-06:0", "<status><at-06:00>"),
+            ("durajob --color al", "<--color><always>"),
+            ("durajob -f wf", "<-f><wfile.toml>"),
+        ):
+            child.send(f"{typed}\t\r")
+            child.expect("GOT(.*)END")
+            assert found == child.match.group(1)
     finally:
-        bash.close(force=True)
+        child.close(force=True)
