@@ -21,12 +21,10 @@ from typing import Any
 from durajob import clock
 from durajob.errors import DurajobError, OwnershipLost, StorageError, StoreError
 from durajob.store import queries
-from durajob.store.driver import BUSY, FAILURES, LOCKED, primary_code, sqlite, translate
-from durajob.store.files import LOG_KEPT
+from durajob.store.driver import FAILURES, sqlite, translate
 from durajob.store.locks import LockFile
+from durajob.store.wal import Log
 
-_LOG_BYTES = LOG_KEPT + 500_000  # from where on the log is shortened
-_LOG_MORE = 1_000_000  # bytes after which that is tried again, where a reader stood in the way
 _LOOK_EVERY = 8  # transactions between two looks at how long the log is
 
 
@@ -63,9 +61,8 @@ class Door:
         self._connection = connection
         self.lock_file = lock
         self._path = str(path)
-        self._log = f"{path}-wal"
-        self._log_bytes = _LOG_BYTES  # of the log, from where on it is shortened next
-        self._looks_in = _LOOK_EVERY
+        self._log = Log(connection, path)
+        self._looks_in = 1  # at the first: many a job is done before the eighth
         self._waiting: deque[_Request] = deque()
         self._deferred: list[_Request] = []
         self._mutex = threading.RLock()
@@ -192,7 +189,7 @@ class Door:
                 raise self._broken from error
             raise
         self._commit()
-        self._shorten_log_if_long()
+        self._look_at_log()
         if durable:
             # The counter only helps to notice a lost log; it may lag behind.
             with suppress(OSError):
@@ -221,33 +218,14 @@ class Door:
                 )
             raise self._broken from error
 
-    def _shorten_log_if_long(self) -> None:
+    def _look_at_log(self) -> None:
         self._looks_in -= 1
         if self._looks_in:
             return
         self._looks_in = _LOOK_EVERY
         try:
-            size = os.stat(self._log).st_size
-        except OSError:
-            return  # the next transaction will meet whatever is wrong there
-        if size <= _LOG_BYTES:
-            self._log_bytes = _LOG_BYTES
-        elif size > self._log_bytes:
-            self._shorten_log()
-            self._log_bytes = size + _LOG_MORE
-
-    def _shorten_log(self) -> None:
-        """Move the log's pages into the store, so that the log can begin anew.
-
-        That syncs the log first. If it fails, commits of ours that were not synced yet are
-        gone from the kernel's memory without a trace, and a later sync would succeed over the
-        hole that they left: nothing may follow.
-        """
-        try:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._log.shorten_if_long()
         except sqlite.Error as error:
-            if primary_code(error) in (BUSY, LOCKED):
-                return  # another process is at it
             self._broken = translate(error, self._path)
             raise self._broken from error
 

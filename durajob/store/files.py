@@ -16,14 +16,12 @@ from durajob.errors import (
     StoreWentBack,
     UnsafePermissions,
 )
-from durajob.store import queries, schema
+from durajob.store import queries, schema, wal
 from durajob.store.driver import FAILURES, require_sound_library, sqlite, translate
 from durajob.store.locks import LockFile
 
 BUSY_SECONDS = 120.0
 """How long a statement waits for another writer. Our own hold the store for milliseconds."""
-LOG_KEPT = 3_500_000
-"""Bytes of the log that are written over, rather than given back, when it begins anew."""
 
 
 def lock_path(path: Path) -> str:
@@ -107,11 +105,7 @@ def open_for_writing(path: Path, *, create: bool) -> tuple[Any, LockFile]:
         lock = LockFile(lock_path(path), create=True)
         try:
             connection = _open_or_create(path, lock)
-            # SQLite ignores what goes wrong when it moves the log's pages by itself; the
-            # door does that, and stops when the log cannot be synced.
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
-            # A log that begins anew is cut to this, so that its size says how full it is.
-            connection.execute(f"PRAGMA journal_size_limit = {LOG_KEPT}")
+            wal.take_over(connection)
             _check_counter(connection, path)
         except BaseException:
             lock.close()

@@ -31,7 +31,6 @@ _BATCH = 10  # threads that are deleted at once: each takes a few tenths of a mi
 _PIECE = 2_000_000  # bytes that are deleted at once
 _ROWS = 500  # rows that are deleted at once
 _PAGES = 200  # pages that are given back at once
-_LOG_BYTES = 1_000_000
 
 
 class Ended(NamedTuple):
@@ -208,7 +207,7 @@ class Pruner(Writer):
             self._briefly(_give_back)
             if self._pages()[0] >= free:
                 break
-        self._shorten_log(least=0)
+        self._shorten_log()
         free, size, _ = self._pages()
         return free * size
 
@@ -233,7 +232,7 @@ class Pruner(Writer):
             self._connection.execute("VACUUM")
         except FAILURES as error:
             raise translate(error, str(self.path)) from error
-        self._shorten_log(least=0)
+        self._shorten_log()
 
     def _wear_down(self, thread: Ended) -> None:
         """Delete the large part of a thread that has ended, piece by piece."""
@@ -261,19 +260,15 @@ class Pruner(Writer):
     def _briefly(self, operation: Any) -> Any:
         """One transaction, then a rest in which others have the store to themselves."""
         began = clock.monotonic()
-        value = self._transact(operation)
+        value = self._transact(operation, brief=True)
         held = clock.monotonic() - began
-        self._shorten_log(least=_LOG_BYTES)
         time.sleep(min(max(held * _REST, _LEAST_REST), 1.0))
         return value
 
-    def _shorten_log(self, *, least: int) -> None:
-        """Move what stands in the log into the file, so that the log begins anew."""
+    def _shorten_log(self) -> None:
+        """So that the file is cut by what was given back."""
         try:
-            if os.stat(f"{self.path}-wal").st_size > least:
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except FileNotFoundError:
-            return
+            self._log.shorten()
         except FAILURES as error:
             raise translate(error, str(self.path)) from error
 

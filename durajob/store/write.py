@@ -18,6 +18,7 @@ from durajob.store.holders import held_by
 from durajob.store.ledger import Crashes
 from durajob.store.notifications import Announcer
 from durajob.store.processes import describe_self, user_name
+from durajob.store.wal import Log
 
 T = TypeVar("T")
 
@@ -29,6 +30,7 @@ class Writer:
         """Open the store, creating or migrating it where needed; see ``files``."""
         self.path = path
         self._connection, self.locks = open_for_writing(path, create=create)
+        self._log = Log(self._connection, path)
 
     def close(self) -> None:
         """Let go of the files and of every lock."""
@@ -226,10 +228,14 @@ class Writer:
         }
         cursor.execute(queries.INTERVENE, values)
 
-    def _transact(self, operation: Any) -> Any:
+    def _transact(self, operation: Any, *, brief: bool = False) -> Any:
+        """Run ``operation(cursor)`` in one transaction, which is on the disk when this returns.
+
+        ``brief``: others have the store again before it is, once it is committed.
+        """
         connection = self._connection
         try:
-            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA synchronous = {'NORMAL' if brief else 'FULL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 cursor = connection.cursor()
@@ -241,9 +247,12 @@ class Writer:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            if brief:
+                self._log.sync()
             # The counter only helps to notice a lost log; it may lag behind.
             with suppress(OSError):
                 self.locks.write_commits(store_id, commits)
+            self._log.shorten_if_long()
         except (*FAILURES, OSError) as error:
             raise translate(error, str(self.path)) from error
         return value
