@@ -23,6 +23,8 @@ def command(
 ) -> int:
     """Draw the steps of a workflow, with a thread's progress on them."""
     from durajob.commands.graph import graph
+    from durajob.render import screens
 
     session: Session = ctx.obj.begin("graph", json=json, quiet=quiet)
-    return session.printer().graph(graph(name, settings=session.settings(), form=form))
+    picture = graph(name, settings=session.settings(), form=form)
+    return screens.graph(session.printer(), picture)

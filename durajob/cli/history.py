@@ -23,8 +23,9 @@ def command(
 ) -> int:
     """Show all that happened to a thread, in order."""
     from durajob.commands.history import history
+    from durajob.render import screens
 
     session: Session = ctx.obj.begin("history", json=json, quiet=quiet)
     session.refuse_two_forms(json_lines)
     found = history(thread, settings=session.settings(), tail=tail)
-    return session.printer().history(found, json_lines=json_lines, full=full)
+    return screens.history(session.printer(), found, json_lines=json_lines, full=full)

@@ -31,13 +31,14 @@ def command(
 ) -> int:
     """Show what the steps of a thread printed and logged."""
     from durajob.commands.logs import logs
+    from durajob.render import screens
 
     session: Session = ctx.obj.begin("logs", json=json, quiet=quiet)
     session.refuse_two_forms(follow or json_lines)
     settings = session.settings()
     found = logs(thread, settings=settings, step=step, attempt=attempt, tail=tail, follow=follow)
     try:
-        return session.printer().log(found, json_lines=json_lines)
+        return screens.log(session.printer(), found, json_lines=json_lines)
     except KeyboardInterrupt:
         if follow:
             return 130  # how one stops following

@@ -31,6 +31,7 @@ def command(
     """Resume every thread whose owner is gone, oldest first."""
     from durajob.commands.recover import recover
     from durajob.engine.signals import before_abort
+    from durajob.render import screens
 
     session: Session = ctx.obj.begin("recover", json=json, quiet=quiet)
     printer = session.printer()
@@ -45,7 +46,7 @@ def command(
         dry_run=dry_run,
         wait=wait,
         jobs=jobs,
-        report=printer.recovered,
+        report=lambda outcome: screens.recovered(printer, outcome),
     )
     before_abort.remove(abort)
     return printer.result(result)

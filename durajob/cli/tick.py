@@ -28,6 +28,7 @@ def command(
 ) -> int:
     """Begin what is due: slots, sleepers, what was interrupted."""
     from durajob.commands.tick import tick
+    from durajob.render import screens
 
     session: Session = ctx.obj.begin("tick", json=json, quiet=quiet)
     printer = session.printer()
@@ -37,10 +38,10 @@ def command(
         if supervisor is not None:
             thread = outcome.thread
             supervisor.status(f"thread {thread.thread}: {thread.status.value}", important=True)
-        printer.recovered(outcome)
+        screens.recovered(printer, outcome)
 
     result = tick(settings=session.settings(), wait=wait, drive=drive, report=report)
-    status = printer.ticked(result)
+    status = screens.ticked(printer, result)
     if supervisor is not None:
         supervisor.end()
     return status

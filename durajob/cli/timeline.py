@@ -22,10 +22,11 @@ def command(
 ) -> int:
     """Show when each attempt of a thread ran."""
     from durajob.commands.timeline import MADE_BY, timeline, write_page
+    from durajob.render import screens
 
     session: Session = ctx.obj.begin("timeline", json=json, quiet=quiet)
     found = timeline(thread, settings=session.settings(), page=html)
     printer = session.printer()
     if html is not None:
-        write_page(Path(html), printer.webpage(found, made_by=MADE_BY))
-    return printer.timeline(found)
+        write_page(Path(html), screens.webpage(printer, found, made_by=MADE_BY))
+    return screens.timeline(printer, found)

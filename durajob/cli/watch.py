@@ -25,6 +25,7 @@ def command(
 ) -> int:
     """Watch a thread that another process drives, until it has ended."""
     from durajob.commands.watch import watch
+    from durajob.render import screens
 
     session: Session = ctx.obj.begin("watch", json=json, quiet=quiet)
     if session.json and json_lines:
@@ -34,7 +35,7 @@ def command(
     watching = watch(thread, settings=session.settings())
     printer = session.printer()
     try:
-        return printer.watched(watching, lambda: _painter(session), json_lines=json_lines)
+        return screens.watched(printer, watching, lambda: _painter(session), json_lines=json_lines)
     except KeyboardInterrupt:
         if session.json:
             raise

@@ -18,6 +18,7 @@ def command(
 ) -> int:
     """Say why a thread stands where it stands, and what moves it."""
     from durajob.commands.why import why
+    from durajob.render import screens
 
     session: Session = ctx.obj.begin("why", json=json, quiet=quiet)
-    return session.printer().why(why(thread, settings=session.settings()))
+    return screens.why(session.printer(), why(thread, settings=session.settings()))

@@ -14,7 +14,8 @@ from durajob.masking import Mask
 from durajob.model import StepError, Thread
 from durajob.record import Record
 from durajob.registry import Definition
-from durajob.render.envelope import json_text, thread_object
+from durajob.render.objects import thread_object
+from durajob.render.text import json_text
 from durajob.store.files import log_folder
 from durajob.store.logs import last_lines, log_path
 from durajob.store.notifications import Notification

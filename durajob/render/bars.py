@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import ceil
+from typing import Any
 
 from durajob import clock
 from durajob.durations import format_duration
 from durajob.model import AttemptStatus
 from durajob.render import marks
-from durajob.render.pages import Cell, Column, Grid, error_text, group_of
-from durajob.render.text import cut, moment, one_line
+from durajob.render.objects import step_error
+from durajob.render.pages import Block, Cell, Column, Fields, Grid, group_of
+from durajob.render.text import cut, error_text, moment, one_line
 from durajob.timeline import Bar, Scale, Timeline
 
 MANY = 12
@@ -44,11 +46,37 @@ def bar_lines(timeline: Timeline, *, width: int, color: bool) -> Iterator[str]:
         yield "".join(marks.paint(text, style if color else "") for text, style in pieces)
 
 
-def attempt_grid(bars: Sequence[Bar], terminal: bool) -> Grid:
+def timeline_data(result: Timeline) -> dict[str, Any]:
+    """Each attempt."""
+    return {
+        "thread": result.thread.thread,
+        "status": result.thread.status.value,
+        "attempts": [_attempt(bar) for bar in result.bars],
+        "page": result.page,
+    }
+
+
+def timeline_page(result: Timeline, now: int, terminal: bool) -> list[Block]:
     """The same where there is no room for bars: a row for each attempt."""
+    if result.page is not None:
+        return [Fields(rows=[("page", Cell(text=one_line(result.page)))])]
     titles = ("step", "attempt", "status", "began", "time", "what")
     columns = [Column(title=title, right=title in ("attempt", "time")) for title in titles]
-    return Grid(columns=columns, rows=[_attempt_row(bar, terminal) for bar in bars])
+    rows = [_attempt_row(bar, terminal) for bar in result.bars]
+    return [Grid(columns=columns, rows=rows)] if rows else []
+
+
+def _attempt(bar: Bar) -> dict[str, Any]:
+    return {
+        "step": bar.step,
+        "visit": bar.visit,
+        "attempt": bar.attempt,
+        "status": bar.status.value,
+        "started_at": clock.to_rfc3339(bar.started_at),
+        "finished_at": clock.to_rfc3339(bar.finished_at) if bar.ended else None,
+        "seconds": None if bar.seconds is None else round(bar.seconds, 6),
+        "error": step_error(bar.error),
+    }
 
 
 def _attempt_row(bar: Bar, terminal: bool) -> list[Cell]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from durajob.model import AttemptStatus, Step, Thread
 from durajob.picture import ANYWHERE, END, START, Edge, Picture, layers
@@ -177,6 +177,25 @@ def mermaid(picture: Picture) -> str:
             lines.append(f"    classDef {status.value} stroke:{stroke},stroke-width:3px")
             lines.append(f"    class {','.join(own_names)} {status.value}")
     return "\n".join(lines) + "\n"
+
+
+def picture_data(picture: Picture) -> dict[str, Any]:
+    """The graph, and how a thread stands on it."""
+    stands = progress(picture)
+    steps = []
+    for name in picture.steps:
+        own = stands.get(name)
+        status = None if own is None or own.status is None else own.status.value
+        steps.append({"step": name, "status": status, "next": own is not None and own.is_next})
+    return {
+        "workflow": picture.name,
+        "thread": None if picture.thread is None else picture.thread.thread,
+        "steps": steps,
+        "edges": [
+            {"from": each.start, "to": each.end, "router": each.router} for each in picture.edges
+        ],
+        "mermaid": mermaid(picture),
+    }
 
 
 def _quoted(text: str) -> str:

@@ -21,9 +21,9 @@ def shown(result: Result) -> str:
     return exposition(result) if isinstance(result, Measures) and result.output is None else ""
 
 
-def as_objects(measures: Measures) -> list[dict[str, Any]]:
+def measures_data(measures: Measures) -> dict[str, Any]:
     """The same for JSON."""
-    return [
+    shown = [
         {
             "name": measure.name,
             "type": measure.kind,
@@ -39,6 +39,7 @@ def as_objects(measures: Measures) -> list[dict[str, Any]]:
         }
         for measure in measures.measures
     ]
+    return {"measures": shown, "store": measures.store, "output": measures.output}
 
 
 class _Collected:

@@ -17,10 +17,10 @@ from durajob.events import (
     ThreadClaimed,
     ThreadJoined,
 )
-from durajob.render.pages import MANY_BRANCHES, error_text, group_of, names_text
+from durajob.render.pages import MANY_BRANCHES, group_of, names_text
 from durajob.render.sink import Sink
 from durajob.render.tally import Row, Tally
-from durajob.render.text import one_line, printed
+from durajob.render.text import error_text, one_line, printed
 
 SUMMARY_EVERY = 5.0
 """Seconds between two lines about a fan-out that is too wide for a line a branch."""

@@ -17,11 +17,10 @@ from durajob.model import AttemptStatus, StepProgress, ThreadStatus
 from durajob.render import marks
 from durajob.render.lines import branches_text
 from durajob.render.marks import Look
-from durajob.render.pages import error_text
 from durajob.render.sink import Sink
 from durajob.render.tables import console
 from durajob.render.tally import Row, Running, Tally
-from durajob.render.text import cut, number, one_line, printed
+from durajob.render.text import cut, error_text, number, one_line, printed
 
 _BAR = 16
 _NAME = 24

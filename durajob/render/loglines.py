@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from durajob import clock
-from durajob.logbook import LogLine
+from durajob.logbook import LogLine, Logs
 from durajob.render import marks
 from durajob.render.text import one_line, printed
 
@@ -29,6 +29,11 @@ def text_line(line: LogLine, *, terminal: bool, color: bool) -> str:
 def json_line(line: LogLine) -> str:
     """One line as an object."""
     return json.dumps(as_object(line))
+
+
+def logs_data(result: Logs) -> dict[str, Any]:
+    """All lines."""
+    return {"thread": result.thread, "lines": [as_object(line) for line in result.lines]}
 
 
 def as_object(line: LogLine) -> dict[str, Any]:

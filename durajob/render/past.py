@@ -5,7 +5,6 @@ Lines are made as the entries come, so there are no columns whose widths would h
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from durajob.history import (
     Claimed,
     Effect,
     Entry,
+    History,
     Intervened,
     Left,
     Questioned,
@@ -25,10 +25,9 @@ from durajob.history import (
     Tried,
 )
 from durajob.model import AttemptStatus, Owner, StepError, ThreadStatus
-from durajob.render import marks
-from durajob.render.envelope import json_text, jsonable, step_error
-from durajob.render.pages import error_text
-from durajob.render.text import cut, moment, one_line, printed
+from durajob.render import envelope, marks
+from durajob.render.objects import step_error
+from durajob.render.text import cut, error_text, json_text, moment, one_line, printed
 
 _LEAST = 16  # characters that are left of a name or a value
 _LONGEST = 500  # characters of an answer or a prompt, unless it is asked for whole
@@ -96,11 +95,12 @@ def _fitted(pieces: list[_Piece], room: int | None) -> Iterator[str]:
 
 def json_line(entry: Entry) -> str:
     """An entry as one line of JSON."""
-    shown = as_object(entry)
-    try:
-        return json.dumps(shown, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        return json.dumps(jsonable(shown), allow_nan=False)
+    return envelope.json_line(as_object(entry))
+
+
+def history_data(result: History) -> dict[str, Any]:
+    """All entries."""
+    return {"thread": result.thread, "entries": [as_object(each) for each in result.entries]}
 
 
 def as_object(entry: Entry) -> dict[str, Any]:

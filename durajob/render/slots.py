@@ -2,52 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durajob import clock
 from durajob.durations import format_duration
-from durajob.model import Result, Thread
-from durajob.recovery import Recovered
+from durajob.render.objects import outcome_objects, thread_objects
 from durajob.render.pages import Block, Cell, Column, Grid, status_cell
 from durajob.render.text import one_line
-from durajob.slots import Alert, Coming, ComingSlots, Installation, Slot, SlotList, Ticked
+
+if TYPE_CHECKING:
+    from durajob.slots import Alert, Coming, ComingSlots, Installation, Slot, SlotList, Ticked
 
 
-def slot_data(
-    result: Result,
-    *,
-    thread: Callable[[Thread], Any],
-    outcome: Callable[[Recovered], Any],
-) -> dict[str, Any]:
-    """What stands under ``data`` of these commands' envelopes."""
-    if isinstance(result, Ticked):
-        waited = result.outcomes
-        return {
-            "slots": [_slot(each) for each in result.slots],
-            "threads": [thread(each) for each in result.threads],
-            "alerts": [_alert(each) for each in result.alerts],
-            "outcomes": None if waited is None else [outcome(each) for each in waited],
-            "store": result.store,
-        }
-    if isinstance(result, SlotList):
-        slots = [_slot(each) for each in result.slots]
-        return {"slots": slots, "store": result.store, "more": result.more}
-    if isinstance(result, ComingSlots):
-        coming = [_coming(each) for each in result.slots]
-        return {"coming": coming, "queued": result.recorded}
-    if isinstance(result, Installation):
-        return {"text": result.text}
-    return {}
+def ticked_data(result: Ticked) -> dict[str, Any]:
+    """What was due, and what came of it."""
+    return {
+        "slots": [_slot(each) for each in result.slots],
+        "threads": thread_objects(result.threads),
+        "alerts": [_alert(each) for each in result.alerts],
+        "outcomes": outcome_objects(result.outcomes),
+        "store": result.store,
+    }
 
 
-def slot_pages(result: Result, now: int, terminal: bool) -> list[Block]:
-    """The blocks that show these results."""
-    if isinstance(result, (Ticked, SlotList)):
-        return [_slot_grid(result.slots)] if result.slots else []
-    if isinstance(result, ComingSlots):
-        return [_coming_grid(result.slots)] if result.slots else []
-    return []
+def slots_data(result: SlotList) -> dict[str, Any]:
+    """What became of slots."""
+    slots = [_slot(each) for each in result.slots]
+    return {"slots": slots, "store": result.store, "more": result.more}
+
+
+def coming_data(result: ComingSlots) -> dict[str, Any]:
+    """Slots to come, or to be run after all."""
+    coming = [_coming(each) for each in result.slots]
+    return {"coming": coming, "queued": result.recorded}
+
+
+def installation_data(result: Installation) -> dict[str, Any]:
+    """What is to be installed."""
+    return {"text": result.text}
+
+
+def slots_page(result: Ticked | SlotList, now: int, terminal: bool) -> list[Block]:
+    """A row for each slot."""
+    columns = (
+        *(Column("workflow", least=8), Column("slot"), Column("outcome"), Column("late", True)),
+        *(Column("thread", least=12), Column("status"), Column("what", least=12)),
+    )
+    rows = [_slot_row(slot) for slot in result.slots]
+    return [Grid(columns=columns, rows=rows)] if rows else []
+
+
+def coming_page(result: ComingSlots, now: int, terminal: bool) -> list[Block]:
+    """A row for each slot; where some have been met before, what became of them."""
+    columns = [Column("workflow", least=8), Column("slot"), Column("thread", least=12)]
+    rows = [
+        [Cell(text=slot.workflow), Cell(text=slot.slot), Cell(text=slot.thread)]
+        for slot in result.slots
+    ]
+    if any(slot.outcome for slot in result.slots):
+        columns.append(Column("until now"))
+        for row, slot in zip(rows, result.slots, strict=True):
+            row.append(Cell(text=slot.outcome or ""))
+    return [Grid(columns=columns, rows=rows)] if rows else []
 
 
 def _slot(slot: Slot) -> dict[str, Any]:
@@ -81,14 +97,6 @@ def _alert(alert: Alert) -> dict[str, Any]:
     return {**alert.error._asdict(), "log": alert.log, "tail": list(alert.tail)}
 
 
-def _slot_grid(slots: Sequence[Slot]) -> Grid:
-    columns = (
-        *(Column("workflow", least=8), Column("slot"), Column("outcome"), Column("late", True)),
-        *(Column("thread", least=12), Column("status"), Column("what", least=12)),
-    )
-    return Grid(columns=columns, rows=[_slot_row(slot) for slot in slots])
-
-
 def _slot_row(slot: Slot) -> tuple[Cell, ...]:
     several = f"{slot.slots} slots; " if slot.slots > 1 else ""
     return (
@@ -104,15 +112,3 @@ def _slot_row(slot: Slot) -> tuple[Cell, ...]:
 
 def _by(slot: Slot) -> str:
     return {"hand": "started by hand", "backfill": "backfilled"}.get(slot.handled_by, "")
-
-
-def _coming_grid(slots: Sequence[Coming]) -> Grid:
-    columns = [Column("workflow", least=8), Column("slot"), Column("thread", least=12)]
-    rows = [
-        [Cell(text=slot.workflow), Cell(text=slot.slot), Cell(text=slot.thread)] for slot in slots
-    ]
-    if any(slot.outcome for slot in slots):
-        columns.append(Column("until now"))
-        for row, slot in zip(rows, slots, strict=True):
-            row.append(Cell(text=slot.outcome or ""))
-    return Grid(columns=columns, rows=rows)

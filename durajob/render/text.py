@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durajob import clock
 from durajob.durations import format_duration
 from durajob.render.marks import CUT
 
+if TYPE_CHECKING:
+    from durajob.model import StepError
+
+_LONGEST_ERROR = 500
 _STYLING = re.compile(r"\x1b\[[0-9;:]*m")
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _SPACE = re.compile(r"[\t\n\v\f\r ]+")
@@ -36,6 +41,22 @@ def beginning(value: Any, length: int) -> Any:
     A state may have hundreds of megabytes, of which a page shows a line.
     """
     return _beginning(value, length)[0]
+
+
+def error_text(error: StepError) -> str:
+    """``ConnectionError: refused``, on one line."""
+    message = one_line(error.message)
+    return cut(f"{error.type}: {message}" if message else error.type, _LONGEST_ERROR)
+
+
+def json_text(value: Any) -> str:
+    """One value as JSON for people: on one line, in their own letters."""
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        from durajob.render.envelope import jsonable
+
+        return json.dumps(jsonable(value), allow_nan=False, ensure_ascii=False)
 
 
 def moment(at: int | None) -> str:

@@ -26,7 +26,8 @@ from durajob.events import (
     ThreadMoved,
 )
 from durajob.model import AttemptStatus, Step, Thread, ThreadStatus
-from durajob.render.envelope import jsonable, lock_wait_object, step_object, thread_object
+from durajob.render.envelope import jsonable
+from durajob.render.objects import lock_wait_object, step_object, thread_object
 from durajob.render.pages import lock_text, wait_texts
 from durajob.render.pump import Painter
 from durajob.render.sink import Sink

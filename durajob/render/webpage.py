@@ -12,8 +12,8 @@ from html import escape
 from durajob import clock
 from durajob.durations import counted, format_duration
 from durajob.model import AttemptStatus
-from durajob.render.pages import error_text, group_of
-from durajob.render.text import moment, one_line
+from durajob.render.pages import group_of
+from durajob.render.text import error_text, moment, one_line
 from durajob.timeline import Bar, Scale, Timeline
 
 _WIDE, _LANE = 10_000, 14

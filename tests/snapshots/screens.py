@@ -33,6 +33,7 @@ from durajob.model import (
 from durajob.picture import END, START, Edge, Picture
 from durajob.pruning import Left as LeftAlone
 from durajob.pruning import Pruned
+from durajob.render import screens
 from durajob.render.lines import Lines
 from durajob.render.printer import Printer
 from durajob.timeline import Bar, Timeline
@@ -232,14 +233,14 @@ def watching() -> Watching:
 
 
 SCREENS: dict[str, Callable[[Printer], int]] = {
-    "history": lambda printer: printer.history(history(), json_lines=False, full=False),
-    "why": lambda printer: printer.why(why()),
+    "history": lambda printer: screens.history(printer, history(), json_lines=False, full=False),
+    "why": lambda printer: screens.why(printer, why()),
     "morning": lambda printer: printer.result(overview()),
-    "timeline": lambda printer: printer.timeline(timeline()),
-    "graph": lambda printer: printer.graph(graph()),
+    "timeline": lambda printer: screens.timeline(printer, timeline()),
+    "graph": lambda printer: screens.graph(printer, graph()),
     "plan": lambda printer: printer.result(plan()),
     "prune": lambda printer: printer.result(pruned()),
-    "watch": lambda printer: printer.watched(
-        watching(), lambda: Lines(printer.out), json_lines=False
+    "watch": lambda printer: screens.watched(
+        printer, watching(), lambda: Lines(printer.out), json_lines=False
     ),
 }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import pkgutil
 from collections import namedtuple
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durajob.model import ThreadResult
-from durajob.render.envelope import envelope, json_text
-from durajob.render.text import one_line
+import durajob
+from durajob.model import Result, ThreadResult
+from durajob.render import VIEWS, found
+from durajob.render.envelope import envelope
+from durajob.render.text import json_text, one_line
 from tests.snapshots.made import step, thread
 
 
@@ -114,3 +118,14 @@ def test_no_text_has_power_over_the_terminal(text: str) -> None:
     """What is shown of a user's text is one line without control characters."""
     shown = one_line(text) + one_line(json_text(text))
     assert [] == [c for c in shown if ord(c) < 32 or 127 <= ord(c) < 160 or c in "\u2028\u202e"]
+
+
+def test_whatever_a_command_returns_can_be_shown() -> None:
+    """Every kind of result has a view, and the functions that the table names are there."""
+    for module in pkgutil.iter_modules(durajob.__path__):
+        if not module.ispkg and module.name != "__main__":
+            import_module(f"durajob.{module.name}")
+    kinds = {kind.__name__ for kind in Result.__subclasses__()}
+    assert kinds == set(VIEWS) | {"Watching"}  # of which the end is shown
+    named = [where for view in VIEWS.values() for where in view if where is not None]
+    assert [] == [where for where in named if not callable(found(where))]
