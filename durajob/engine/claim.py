@@ -16,8 +16,8 @@ from typing import Any
 from durajob import clock
 from durajob.engine.admit import definition_columns
 from durajob.engine.crashes import is_loop, max_crashes_of
-from durajob.engine.drive import Job
 from durajob.engine.graph import Shape
+from durajob.engine.job import Job
 from durajob.engine.signals import Drain
 from durajob.errors import Busy, CrashLoop, DefinitionChanged, DurajobError, StoreDamaged
 from durajob.events import Notice, Observer
