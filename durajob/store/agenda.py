@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from durajob.model import ErrorInfo, Thread, ThreadStatus
 from durajob.slots import Slot
-from durajob.store import queries, slot_queries
+from durajob.store import outbox_queries, slot_queries
 from durajob.store.asked import is_answered
 from durajob.store.look import Look
 from durajob.store.records import asked_in, thread_of
@@ -54,7 +54,7 @@ class Agenda(Look):
 
     def has_news(self, now: int) -> bool:
         """Whether somebody is to be told of something now."""
-        return self.one(queries.DUE_NOTIFICATION, (now,)) is not None
+        return self.one(outbox_queries.DUE_NOTIFICATION, (now,)) is not None
 
     def is_retention_due(self, now: int) -> bool:
         """Whether nobody has followed the retention within a day."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from durajob.errors import DurajobError, StoreDamaged
-from durajob.store import queries, seals
+from durajob.store import read_queries as queries
+from durajob.store import seals
 from durajob.store.decode import check_value
 from durajob.store.driver import sqlite, translate
 from durajob.store.files import open_for_reading

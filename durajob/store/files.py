@@ -16,7 +16,8 @@ from durajob.errors import (
     StoreWentBack,
     UnsafePermissions,
 )
-from durajob.store import queries, schema, wal
+from durajob.store import read_queries as queries
+from durajob.store import schema, wal
 from durajob.store.driver import FAILURES, require_sound_library, sqlite, translate
 from durajob.store.locks import LockFile
 

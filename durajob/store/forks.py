@@ -16,7 +16,7 @@ import ormsgpack
 
 from durajob.errors import CheckpointGone, StepNotFound
 from durajob.model import COMPENSATION
-from durajob.store import hand_queries, queries, seals
+from durajob.store import hand_queries, read_queries, seals
 from durajob.store.ledger import AFTER_ALL
 from durajob.store.look import Look
 
@@ -69,7 +69,7 @@ def origin_of(
     if superstep not in kept:
         raise _gone(row, step, met, kept)
     id = kept[superstep]
-    stored = look.one(queries.CHECKPOINT, (row["thread"], "", id))
+    stored = look.one(read_queries.CHECKPOINT, (row["thread"], "", id))
     with look.reading_of(row["thread"]):
         seals.check_checkpoint(row["thread"], "", id, stored)
     before = tuple(kept[one] for one in sorted(kept) if one < superstep) if rebuilt else ()

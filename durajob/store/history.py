@@ -33,7 +33,7 @@ from durajob.history import (
     Tried,
 )
 from durajob.model import AttemptStatus, Owner, StepError, Thread, ThreadStatus
-from durajob.store import past_queries, queries
+from durajob.store import past_queries, read_queries
 from durajob.store.look import Look
 from durajob.store.records import step_of, thread_of
 from durajob.store.resumable import check_count, check_name
@@ -106,7 +106,7 @@ def _read(look: Look, thread: str, last: int) -> _Past | None:
 
 def _read_once(look: Look, thread: str, last: int) -> _Past | None:
     with look.snapshot():
-        row = look.one(queries.THREAD, (thread,))
+        row = look.one(read_queries.THREAD, (thread,))
         if row is None:
             return None
         values = {"id": row[0], "thread": thread, "last": last}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from durajob.errors import StoreDamaged
-from durajob.store import queries
+from durajob.store import read_queries as queries
 from durajob.store.driver import FAILURES, translate
 from durajob.store.files import held_files, lock_path, open_for_reading
 from durajob.store.locks import LockFile

@@ -18,7 +18,7 @@ from typing import Any
 from durajob import clock
 from durajob.model import LockHolder
 from durajob.policies import MAX_HOLDERS
-from durajob.store import queries
+from durajob.store import queries, read_queries
 from durajob.store.door import Door
 from durajob.store.locks import LockFile
 from durajob.store.records import lock_holders
@@ -54,7 +54,7 @@ class Turn:
     def holders(self) -> tuple[LockHolder, ...]:
         """Who holds the lock."""
         with self._door.reading() as cursor:
-            rows = cursor.execute(queries.LOCK_HOLDERS, (self._number,)).fetchall()
+            rows = cursor.execute(read_queries.LOCK_HOLDERS, (self._number,)).fetchall()
         return tuple(lock_holders(rows, self._file, self._number))
 
     def leave(self) -> None:

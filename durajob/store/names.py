@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from durajob.store import queries
+from durajob.store import read_queries as queries
 from durajob.store.look import Look
 
 

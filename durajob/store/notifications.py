@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from durajob import clock
 from durajob.model import StepError
 from durajob.policies import NotifyPolicy
-from durajob.store import queries
+from durajob.store import outbox_queries as queries
 
 
 class Notification(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from durajob import clock
 from durajob.model import Thread
 from durajob.policies import NotifyPolicy
-from durajob.store import queries
+from durajob.store import outbox_queries as queries
 from durajob.store.driver import FAILURES, translate
 from durajob.store.notifications import Announcer, Notification
 from durajob.store.write import Writer

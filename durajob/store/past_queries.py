@@ -1,7 +1,7 @@
 """Statements of those who look at what has happened to threads, and at why they stand where they
 stand; they write nothing."""
 
-from durajob.store.queries import THREAD_COLUMNS
+from durajob.store.read_queries import THREAD_COLUMNS
 
 # For the overview. The indexes are named: without statistics SQLite would take those by status.
 ENDED = f"""

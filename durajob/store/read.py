@@ -13,7 +13,8 @@ from typing import Any
 from durajob import clock
 from durajob.errors import AmbiguousThread, StoreDamaged, ThreadNotFound
 from durajob.model import Asked, Owner, Thread, ThreadStatus
-from durajob.store import queries, seals
+from durajob.store import read_queries as queries
+from durajob.store import seals
 from durajob.store.asked import asked_of, is_due
 from durajob.store.begun import Begun, BegunBook
 from durajob.store.look import Look

@@ -19,7 +19,8 @@ from durajob.model import (
     ThreadStatus,
     Waiting,
 )
-from durajob.store import queries, seals
+from durajob.store import read_queries as queries
+from durajob.store import seals
 from durajob.store.asked import is_answered
 from durajob.store.locks import LockFile
 from durajob.store.look import Look

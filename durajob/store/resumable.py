@@ -11,7 +11,8 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from typing import Any
 
-from durajob.store import queries, seals
+from durajob.store import read_queries as queries
+from durajob.store import seals
 
 Rows = Callable[[str, Any], Generator[Any, None, None]]
 """Runs a query, and refuses a store that cannot be read."""

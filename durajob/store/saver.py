@@ -24,7 +24,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from durajob.errors import ResultNotStorable, StoreDamaged
-from durajob.store import queries, seals
+from durajob.store import queries, read_queries, seals
 from durajob.store.door import Door
 from durajob.store.ledger import MAX_VALUE, Ledger
 from durajob.store.spent import Kept, Spent, size_of
@@ -243,7 +243,7 @@ class Saver(SqliteSaver):
 
     def _check(self, thread: str, ns: str, id: str) -> None:
         with self.door.reading() as cursor:
-            stored = cursor.execute(queries.CHECKPOINT, (thread, ns, id)).fetchone()
+            stored = cursor.execute(read_queries.CHECKPOINT, (thread, ns, id)).fetchone()
         try:
             seals.check_checkpoint(thread, ns, id, stored)
         except seals.Altered as error:
@@ -257,7 +257,7 @@ class Saver(SqliteSaver):
             return self.progress.pointer
         # Rows are stored in the order of the run; ids hold a clock that may have jumped.
         with self.door.reading() as cursor:
-            row = cursor.execute(queries.LATEST_CHECKPOINT, (thread, ns)).fetchone()
+            row = cursor.execute(read_queries.LATEST_CHECKPOINT, (thread, ns)).fetchone()
         return None if row is None else str(row[0])
 
 

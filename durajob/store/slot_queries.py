@@ -1,6 +1,6 @@
 """Every statement on the ledger of slots, by name."""
 
-from durajob.store.queries import THREAD_COLUMNS
+from durajob.store.read_queries import THREAD_COLUMNS
 
 # Looked up by file or status, not by workflow: of one there may be many rows that have ended.
 _AMONG = "AND (:among IS NULL OR +workflow IN (SELECT value FROM json_each(:among)))"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from durajob.model import LockWait, StepError, Thread, ThreadStatus
-from durajob.store import past_queries, queries
+from durajob.store import past_queries, read_queries
 from durajob.store.files import log_folder
 from durajob.store.read import Reader
 from durajob.store.records import lock_waits_of, step_of, thread_of
@@ -88,7 +88,7 @@ def standing(reader: Reader, name: str) -> Standing | None:
 
 def _standing(reader: Reader, name: str) -> Standing | None:
     with reader.snapshot():
-        shown, row = reader.one(queries.THREAD, (name,)), reader.row(name)
+        shown, row = reader.one(read_queries.THREAD, (name,)), reader.row(name)
         if shown is None or row is None:
             return None
         thread = thread_of(reader, shown)

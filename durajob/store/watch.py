@@ -16,7 +16,7 @@ from typing import Any
 from durajob import clock
 from durajob.errors import ThreadNotFound
 from durajob.model import AttemptStatus, Step, StepProgress, Thread, ThreadStatus
-from durajob.store import queries
+from durajob.store import read_queries as queries
 from durajob.store.look import Look
 from durajob.store.records import lock_waits_of, step_error, thread_of
 from durajob.store.resumable import check_count, check_name
