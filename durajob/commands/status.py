@@ -9,7 +9,7 @@ from durajob import clock
 from durajob.commands.ids import check_thread_id, way_on
 from durajob.config.settings import Settings
 from durajob.errors import NoStore, ThreadNotFound
-from durajob.model import Overview, Thread, ThreadResult, ThreadStatus
+from durajob.model import AttemptStatus, Overview, Thread, ThreadResult, ThreadStatus
 from durajob.store.overview import ended_since, next_sleepers
 from durajob.store.read import Reader
 
@@ -53,7 +53,20 @@ def status(thread: str | None, *, settings: Settings) -> ThreadResult | Overview
         raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
     assert found is not None, "it was just resolved"
     resumable = not found.is_final and found.status is not ThreadStatus.RUNNING
-    return ThreadResult(thread=found, next_command=way_on(found) if resumable else None)
+    return ThreadResult(
+        thread=found,
+        next_command=way_on(found) if resumable else None,
+        notes=_settled(found) if resumable else (),
+    )
+
+
+def _settled(thread: Thread) -> tuple[str, ...]:
+    """That what the thread failed of was settled since: its error stays until it is resumed."""
+    failed = None if thread.error is None else thread.error.step
+    last = next((step for step in reversed(thread.steps or ()) if step.step == failed), None)
+    if last is None or last.status is not AttemptStatus.SKIPPED:
+        return ()
+    return (f"step {failed} was settled by hand since: resumed, the thread goes on after it",)
 
 
 def _overview(reader: Reader, settings: Settings) -> Overview:

@@ -69,6 +69,9 @@ SELECT reason, left_at FROM claims WHERE thread_id = :id ORDER BY epoch DESC LIM
 LAST_INTERVENTION = """
 SELECT user, at, reason FROM interventions WHERE thread_id = :id AND verb = :verb
 ORDER BY id DESC LIMIT 1"""
+LAST_SETTLED = """
+SELECT user, at, reason FROM interventions
+WHERE thread_id = :id AND verb IN ('complete', 'skip') AND step = :step ORDER BY id DESC LIMIT 1"""
 LAST_ANSWER = """
 SELECT step, answered_by, answered_at FROM questions
 WHERE thread_id = :id AND status = 'answered' AND superstep > :superstep

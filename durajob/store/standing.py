@@ -64,10 +64,12 @@ class Standing(NamedTuple):
     backoffs: tuple[Backoff, ...]
     locks: tuple[LockWait, ...]
     asleep: tuple[str, int] | None  # the step that wakes first, and when
+    sleepers: frozenset[str]  # all steps that sleep
     stopped_by: str | None
     last: (
         tuple[str, int, int | None] | None
     )  # of the step that failed: status, attempt, of how many
+    settled: Done | None  # the step that failed, since
     cancelled: Done | None
     answered: Done | None
 
@@ -97,6 +99,8 @@ def _standing(reader: Reader, name: str) -> Standing | None:
             place = {"id": row["id"], "superstep": row["superstep"], "step": step}
             claim = reader.one(past_queries.LAST_CLAIM, place)
             owner = None if row["owner"] is None else json.loads(row["owner"])
+            asleep = _asleep(reader, place)
+            last = None if step is None else reader.one(past_queries.LAST_OF_STEP, place)
             return Standing(
                 thread=thread,
                 id=row["id"],
@@ -110,9 +114,13 @@ def _standing(reader: Reader, name: str) -> Standing | None:
                 flights=_flights(reader, place),
                 backoffs=_backoffs(reader, place),
                 locks=tuple(lock_waits_of(reader, row["id"])),
-                asleep=_asleep(reader, place),
+                asleep=asleep[0] if asleep else None,
+                sleepers=frozenset(name for name, _ in asleep),
                 stopped_by=None if claim is None or claim[1] is None else claim[0],
-                last=None if step is None else reader.one(past_queries.LAST_OF_STEP, place),
+                last=last,
+                settled=_done(reader, past_queries.LAST_SETTLED, place)
+                if last and last[0] == "skipped"
+                else None,
                 cancelled=_done(
                     reader, past_queries.LAST_INTERVENTION, {**place, "verb": "cancel"}
                 ),
@@ -152,12 +160,13 @@ def _backoffs(reader: Reader, place: Mapping[str, Any]) -> tuple[Backoff, ...]:
     return tuple(found)
 
 
-def _asleep(reader: Reader, place: Mapping[str, Any]) -> tuple[str, int] | None:
-    for key, wake_at, _ in reader.rows(past_queries.ASLEEP, place):
-        # A sleep before the latest checkpoint is over, even if nobody noted that.
-        if key.startswith("compensate/") or int(key.partition(":")[0]) > place["superstep"]:
-            return step_of(key), wake_at
-    return None
+def _asleep(reader: Reader, place: Mapping[str, Any]) -> list[tuple[str, int]]:
+    # A sleep before the latest checkpoint is over, even if nobody noted that.
+    return [
+        (step_of(key), wake_at)
+        for key, wake_at, _ in reader.rows(past_queries.ASLEEP, place)
+        if key.startswith("compensate/") or int(key.partition(":")[0]) > place["superstep"]
+    ]
 
 
 def _done(reader: Reader, query: str, place: Mapping[str, Any]) -> Done | None:

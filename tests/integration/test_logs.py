@@ -71,7 +71,10 @@ def test_secrets_are_masked_wherever_they_are_shown(
     for args in (("watch", "t"), ("history", "t")):
         texts.append(str(forked.run(*args, "--json-lines", check=0)))
     forked.run("timeline", "t", "--html", "page.html", check=0)
-    texts.append(Path("page.html").read_text())
+    page, bars = Path("page.html").read_text(), forked.run("timeline", "t", check=0).stdout
+    assert "no such password: ***" in page
+    assert "no such password: ***" in bars
+    texts.append(page)
     texts.append(str(forked.run("--store", ".durajob/durajob.db", "status", "t", "--json")))
     texts += [path.read_text() for path in Path(".durajob/durajob.db-logs").rglob("*.log")]
     assert [] == [text for text in texts if "hunter22" in text or "tok-4711" in text]

@@ -114,6 +114,45 @@ def test_failures_that_durajob_makes(forked: Forked, effects: Path, why: Why) ->
     assert ("definition_changed", "resume") == why.reason("gone")
 
 
+def test_a_step_that_took_too_long(forked: Forked, why: Why) -> None:
+    """Its timeout is named; the thread can go on there."""
+    (forked.cwd / "workflows.toml").write_text(
+        "[[workflows.job.steps]]\nname = 'work'\nrun = 'sleep 60'\ntimeout = '50ms'\n"
+    )
+    forked.run("start", "job", "-t", "t", "-q", check=1)
+    assert ("step_timed_out", "resume") == why.reason("t")
+    assert "step work failed with CommandTimeout: " in why("t")["sentence"]
+    assert "durajob logs t work --attempt 1" == why("t")["look"]
+
+
+def test_what_a_person_has_settled_is_no_reason_any_more(
+    forked: Forked, effects: Path, why: Why
+) -> None:
+    """The thread stays failed with its error until it is resumed: that this is all there is left
+    to do is said by why and by status; of a compensation, too."""
+    by_hand = ("--reason", "called them")
+    for name, graph, env, step in (
+        ("plain", f"{GRAPHS}:chain", {"FAIL": "b"}, "b"),
+        ("branch", f"{GRAPHS}:fan", {"FAIL": "work2"}, "work[2]"),
+        ("undo", f"{SAGAS}:order", {"FAIL": "d", "UNDO_FAIL": "b"}, "b:compensate"),
+    ):
+        more = ("-i", "n:=4") if name == "branch" else ()
+        forked.run("start", graph, "-t", name, "-q", *more, env=env, check=1)
+        assert "settled" not in forked.run("status", name, check=0).stderr
+        forked.run("skip", name, step, *by_hand, "-q", check=0)
+        told = forked.run("status", name, check=0)
+        assert f"step {step} was settled by hand since" in told.stderr
+        assert f"resume with: durajob resume {name}" in told.stderr
+        found = why(name)
+        assert ("settled", "resume") == why.reason(name)
+        assert (user_name(), "called them") == (found["details"]["user"], found["details"]["why"])
+        assert "called them; resumed, it goes on after it" in found["sentence"]
+        assert f"durajob resume {name} --plan" == found["look"]
+    forked.run("resume", "plain", "-q", check=0)
+    assert ("completed", None) == why.reason("plain")
+    assert "settled" not in forked.run("status", "plain", check=0).stderr
+
+
 def test_what_runs_and_what_it_waits_for(forked: Forked, effects: Path, why: Why) -> None:
     """A step, a lock that another thread holds, a backoff, a sleep, a process that was stopped."""
     holder = forked.begin("start", f"{WAITING}:policy", "-t", "h", env={"HOLD": "x"})
@@ -237,6 +276,12 @@ def test_stops_sleeps_and_questions(forked: Forked, effects: Path, why: Why) -> 
     assert "by a signal (SIGTERM)" in why("stopped")["sentence"]
     assert why("stopped")["sentence"].endswith("next is after")
     late = {"FAULTS": "set_clock", "OFFSET": "10800"}
+    short = forked.begin("start", f"{WAITING}:sleeper", "-t", "short", env={"FOR": "9s"})
+    short.until(lambda: forked.run("why", "short").exit_status == 0)
+    wait_for(lambda: why.reason("short") == ("sleeps_shortly", None))
+    assert f"in process {short.pid} on {os.uname().nodename}" in why("short")["sentence"]
+    assert ("nap", short.pid) == tuple(why("short")["details"][each] for each in ("step", "pid"))
+    short.kill()
     forked.run("start", f"{WAITING}:sleeper", "-t", "asleep", "-q", check=3)
     assert ("sleeping", "tick") == why.reason("asleep")
     wake_at = why("asleep")["details"]["wake_at"]

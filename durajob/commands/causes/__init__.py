@@ -50,6 +50,7 @@ _OF_STATUS: dict[ThreadStatus, Sequence[_Ask]] = {
     ThreadStatus.RUNNING: (
         live.owner_stopped,
         live.waits_for_lock,
+        live.sleeps_shortly,
         live.works,
         live.backs_off,
         live.between_steps,
@@ -61,6 +62,6 @@ _OF_STATUS: dict[ThreadStatus, Sequence[_Ask]] = {
     ThreadStatus.WAITING: (halted.waiting, *_HOLDING_BACK, halted.answered),
     ThreadStatus.FAILED: (
         *(halted.compensated, failed.crash_loop, failed.changed),
-        *(*_HOLDING_BACK, failed.step_failed, failed.failed),
+        *(*_HOLDING_BACK, failed.settled, failed.step_failed, failed.failed),
     ),
 }

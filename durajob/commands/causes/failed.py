@@ -10,6 +10,7 @@ from durajob.commands.causes.facts import (
     failure_text,
     log_command,
     short,
+    time_text,
 )
 from durajob.errors import CrashLoop, DefinitionChanged
 
@@ -17,7 +18,7 @@ from durajob.errors import CrashLoop, DefinitionChanged
 def crash_loop(facts: Facts) -> Cause | None:
     """A step kills its process."""
     error = facts.found.thread.error
-    if error is None or error.type != CrashLoop.__name__:
+    if error is None or error.type != CrashLoop.__name__ or facts.found.settled is not None:
         return None
     text = f"failed: step {error.step} kills its process, and {short(error.message)}"
     return Cause(
@@ -36,6 +37,19 @@ def changed(facts: Facts) -> Cause | None:
         return None
     text = f"failed: {short(error.message)}; once the workflow has that again, it can go on"
     return Cause("definition_changed", text, facts.resume, "durajob doctor", error_details(error))
+
+
+def settled(facts: Facts) -> Cause | None:
+    """A step failed for good, and a person has settled it since."""
+    error, by = facts.found.thread.error, facts.found.settled
+    if error is None or by is None:
+        return None
+    text = (
+        f"failed, since {failure_text(error)}; {by.user} has settled that step by hand at "
+        f"{time_text(by.at)}: {short(by.what)}; resumed, it goes on after it"
+    )
+    details = {**error_details(error), "user": by.user, "at": time_text(by.at), "why": by.what}
+    return Cause("settled", text, facts.resume, f"{facts.resume} --plan", details)
 
 
 def step_failed(facts: Facts) -> Cause | None:

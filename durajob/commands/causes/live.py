@@ -128,6 +128,18 @@ def _holder(holder: Any) -> dict[str, Any]:
     return {**holder._asdict(), "since": time_text(holder.since)}
 
 
+def sleeps_shortly(facts: Facts) -> Cause | None:
+    """All that runs of it sleeps, for so short that its owner waits for it."""
+    found, owner = facts.found, facts.found.thread.owner
+    awake = any(flight.step not in found.sleepers for flight in found.flights)
+    if found.asleep is None or awake or (found.backoffs and not found.flights):
+        return None
+    step, until = found.asleep
+    text = f"sleeps in step {step} until {time_text(until)}, {_by(owner)}"
+    details = {**_driver(owner), "step": step, "wake_at": time_text(until)}
+    return Cause("sleeps_shortly", text, details=details)
+
+
 def works(facts: Facts) -> Cause | None:
     """A step is running."""
     found, owner = facts.found, facts.found.thread.owner
@@ -167,12 +179,7 @@ def backs_off(facts: Facts) -> Cause | None:
 
 def between_steps(facts: Facts) -> Cause | None:
     """Nothing of it runs just now, but its owner does."""
-    found, owner = facts.found, facts.found.thread.owner
-    if found.asleep is not None:
-        step, until = found.asleep
-        text = f"sleeps in step {step} until {time_text(until)}, {_by(owner)}"
-        details = {**_driver(owner), "step": step, "wake_at": time_text(until)}
-        return Cause("sleeps_shortly", text, details=details)
+    owner = facts.found.thread.owner
     text = f"is between two steps, {_by(owner)}"
     return Cause("running", text, look=f"durajob logs {facts.name} -f", details=_driver(owner))
 
