@@ -69,8 +69,11 @@ def _book(settings: Settings, workflows: Workflows, now: int) -> list[Slot] | No
     try:
         with Agenda(settings.store.path) as agenda:
             queued = agenda.has_queued(file)
-            if agenda.is_followed(file, stamp, now) and not queued:
+            due = agenda.schedules_due(file, stamp, now)
+        if not queued and due is not None:
+            if not due:
                 return None
+            workflows.narrow(due)
     except NoStore:
         if not workflows.scheduled:
             return []
@@ -86,6 +89,7 @@ def _book(settings: Settings, workflows: Workflows, now: int) -> list[Slot] | No
             scheduled,
             file=file,
             stamp=None if problems else stamp,
+            whole=workflows.is_whole,
             now=now,
         )
     finally:

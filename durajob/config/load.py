@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from durajob.config.decode import ON_EXIT_EXAMPLE, Key, decode, kind
@@ -50,22 +50,29 @@ def load_config(path: Path) -> Config:
     return config
 
 
-def check_config(path: Path) -> tuple[Config, Mapping[str, ConfigError]]:
+def check_config(
+    path: Path, *, only: Collection[str] | None = None
+) -> tuple[Config, Mapping[str, ConfigError]]:
     """Decode ``path`` as far as it is right: the problem of each other workflow by its name.
+
+    ``only``: of a file in which nothing was wrong, these workflows; their schedules and thread
+    templates, which are checked against one another, are not checked again.
 
     Raises:
         ConfigError: when what is wrong belongs to no single workflow.
     """
     document = read_document(path)
     try:
-        return _check(document)
+        return _check(document, only)
     except RecursionError as error:  # dotted keys nest as deep as a line is long
         raise document.error(
             ("workflows",), "nested too deeply", hint="a workflows.toml needs a handful of levels"
         ) from error
 
 
-def _check(document: Document) -> tuple[Config, Mapping[str, ConfigError]]:
+def _check(
+    document: Document, only: Collection[str] | None
+) -> tuple[Config, Mapping[str, ConfigError]]:
     defaults = decode(document, ("defaults",), document.tables.get("defaults", {}), Defaults)
     _check_waits(document, ("defaults", "retry"), defaults.retry)
     check_notify(defaults.notify, _refusal(document, ("defaults", "notify")))
@@ -79,11 +86,17 @@ def _check(document: Document) -> tuple[Config, Mapping[str, ConfigError]]:
     workflows: dict[str, WorkflowSpec] = {}
     problems: dict[str, ConfigError] = {}
     for name, table in tables.items():
+        if only is not None and name not in only:
+            continue
         try:
-            workflows[name] = _workflow(document, name, table, defaults)
+            spec = _workflow(document, name, table, defaults)
+            if only is None:
+                _check_when(document, name, spec, defaults)
+            workflows[name] = spec
         except ConfigError as problem:
             problems[name] = problem
-    problems.update(check_templates(document, workflows))
+    if only is None:
+        problems.update(check_templates(document, workflows))
     for name in problems:
         workflows.pop(name, None)
     config = Config(
@@ -104,16 +117,8 @@ def _workflow(document: Document, name: str, table: object, defaults: Defaults) 
         _retention(document, (*key, "retention"), table["retention"])  # it names the key in there
     spec = decode(document, key, table, WorkflowSpec)
     _check_what_runs(document, key, spec)
-    if spec.thread is not None:
-        try:
-            template_fields(spec.thread)
-        except ValueError as error:
-            hint = f"for example {name}-{FIELDS[0]}"
-            raise document.error((*key, "thread"), str(error), hint=hint) from error
     _check_json(document, (*key, "input"), spec.input)
     check_notify(spec.notify, _refusal(document, (*key, "notify")))
-    if spec.schedule is not None:
-        check_schedule(document, name, spec, defaults)
     for step, step_spec in said_of_steps(spec):
         within = (*key, "steps", step)
         if step_spec.lock is not None:
@@ -125,6 +130,18 @@ def _workflow(document: Document, name: str, table: object, defaults: Defaults) 
         if said is not None and not isinstance(said, str):
             _check_retry(document, (*within, "compensate", "retry"), defaults, said.retry)
     return spec
+
+
+def _check_when(document: Document, name: str, spec: WorkflowSpec, defaults: Defaults) -> None:
+    """The thread template, and the schedule whose slots it names."""
+    if spec.thread is not None:
+        try:
+            template_fields(spec.thread)
+        except ValueError as error:
+            hint = f"for example {name}-{FIELDS[0]}"
+            raise document.error(("workflows", name, "thread"), str(error), hint=hint) from error
+    if spec.schedule is not None:
+        check_schedule(document, name, spec, defaults)
 
 
 def _retention(document: Document, key: Key, table: object) -> RetentionSpec:

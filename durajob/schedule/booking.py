@@ -27,6 +27,7 @@ from durajob.store.processes import user_name
 from durajob.store.write import Writer
 
 _MINUTE = 60_000_000
+_NO_SHAPE = environment.dumps({"steps": []})
 _TOGETHER = 100
 """Schedules that are looked at in one transaction: others must not wait long for theirs."""
 
@@ -68,23 +69,23 @@ def book(
     *,
     file: str,
     stamp: str | None,
-    unreadable: Collection[str] = (),
+    whole: bool = True,
     now: int,
 ) -> list[Slot]:
     """Enter every slot that is due, and those of schedules that were changed or removed.
 
-    ``stamp`` is what the file was when ``workflows`` were read, None where they are not all
-    of its; ``unreadable`` names those that could not be.
+    ``stamp`` is what the file was when ``workflows`` were read, None where something was wrong
+    in it. Unless they are the ``whole`` of it, nothing is entered where another tick has
+    meanwhile read another file.
     """
     booked: list[Slot] = []
     every = list(workflows.values())
     for start in range(0, len(every), _TOGETHER):
         part = every[start : start + _TOGETHER]
-        look = partial(_book, part=part, file=file, stamp=stamp, now=now)
+        look = partial(_book, part=part, file=file, stamp=stamp, whole=whole, now=now)
         booked += at_desk(writer, look, among=[each.name for each in part])
-    if stamp is not None:
-        left = {*workflows, *unreadable}
-        booked += at_desk(writer, partial(_forget, left=left, file=file, stamp=stamp, now=now))
+    if whole and stamp is not None:
+        booked += at_desk(writer, partial(_forget, left=workflows, file=file, stamp=stamp, now=now))
     return booked
 
 
@@ -209,10 +210,12 @@ def _entry(desk: Desk, each: Scheduled, slot: int, file: str, now: int, by: str)
 
 
 def _book(
-    desk: Desk, *, part: Sequence[Scheduled], file: str, stamp: str | None, now: int
+    desk: Desk, *, part: Sequence[Scheduled], file: str, stamp: str | None, whole: bool, now: int
 ) -> list[Slot]:
     kept = desk.kept(file)
     every = stamp is not None and desk.stamp(file) != stamp
+    if every and not whole:
+        return []
     booked: list[Slot] = []
     for each in part:
         before = kept.get(each.name)
@@ -313,7 +316,7 @@ def _start(entry: _Entry, each: Scheduled) -> Slot:
         "total": None,
         "slot": entry.shown,
         "definition": _definition(definition, entry.file),
-        "shape": environment.dumps({"steps": []}),
+        "shape": _NO_SHAPE,
         "fingerprint": "",
         "environment": _environment(entry.file, os.environ.get("PATH")),
     }

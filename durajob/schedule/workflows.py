@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,16 @@ class Workflows:
 
     def __init__(self, file: Path | None) -> None:
         self.file = file
+        self._only: Collection[str] | None = None
+
+    def narrow(self, names: Collection[str]) -> None:
+        """No other workflows are needed, and the file is as it was when nothing was wrong in it."""
+        self._only = frozenset(names)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether ``scheduled`` has all of the file's."""
+        return self._only is None
 
     @property
     def stamp(self) -> str:
@@ -61,8 +71,8 @@ class Workflows:
 
     def recovers(self, workflow: str) -> bool:
         """Whether threads of a workflow that nobody goes on with are resumed by themselves."""
-        config = self._read[0]
-        if config is None or workflow in self.problems:
+        config, problems = self._read_whole
+        if config is None or workflow in problems:
             return False
         spec = config.workflows.get(workflow)
         said = None if spec is None else spec.recover
@@ -70,6 +80,14 @@ class Workflows:
 
     @cached_property
     def _read(self) -> tuple[Config | None, Mapping[str, ConfigError]]:
+        if self.file is None or self._only is None:
+            return self._read_whole
+        from durajob.config.load import check_config
+
+        return check_config(self.file, only=self._only)
+
+    @cached_property
+    def _read_whole(self) -> tuple[Config | None, Mapping[str, ConfigError]]:
         if self.file is None:
             return None, {}
         from durajob.config.load import check_config  # msgspec: only where something is due

@@ -41,12 +41,13 @@ class Refused(NamedTuple):
 class Agenda(Look):
     """What is due in a store, and what became of what was."""
 
-    def is_followed(self, file: str, stamp: str, now: int) -> bool:
-        """Whether the schedules of ``file`` are those that are kept, and none of them is due."""
+    def schedules_due(self, file: str, stamp: str, now: int) -> tuple[str, ...] | None:
+        """The workflows of ``file`` that a tick has to look at; None for all of them, where its
+        schedules are not those that are kept."""
         found = self.one(slot_queries.STAMP, (file,))
         if found is None or found[0] != stamp:
-            return False
-        return self.one(slot_queries.ANY_DUE, {"file": file, "now": now}) is None
+            return None
+        return tuple(name for (name,) in self.rows(slot_queries.DUE, {"file": file, "now": now}))
 
     def has_queued(self, file: str) -> bool:
         """Whether a slot of a schedule in ``file`` waits for the one before it."""

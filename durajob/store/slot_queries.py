@@ -8,7 +8,7 @@ _AMONG = "AND (:among IS NULL OR +workflow IN (SELECT value FROM json_each(:amon
 STAMP = "SELECT stamp FROM ticked_files WHERE file = ?"
 SET_STAMP = "INSERT OR REPLACE INTO ticked_files (file, stamp) VALUES (?, ?)"
 # A watermark in the future: the clock was set back.
-ANY_DUE = "SELECT 1 FROM schedules WHERE file = :file AND (due_at <= :now OR watermark > :now)"
+DUE = "SELECT workflow FROM schedules WHERE file = :file AND (due_at <= :now OR watermark > :now)"
 SCHEDULES = f"""
 SELECT workflow, times, watermark, due_at FROM schedules WHERE file = :file {_AMONG}"""
 KEEP = """
@@ -83,7 +83,8 @@ UNTOLD = f"""
 SELECT entry, {THREAD_COLUMNS}
 FROM (SELECT id AS entry, thread AS its FROM slots WHERE told = 0 AND outcome = 'started')
 LEFT JOIN threads ON threads.thread = its
-LEFT JOIN origins ON origins.thread_id = threads.id"""
+LEFT JOIN origins ON origins.thread_id = threads.id
+WHERE threads.status IS NULL OR threads.status NOT IN ('pending', 'sleeping', 'waiting')"""
 # A thread that may be interrupted; its claim, or a tick before, notes that for whom it concerns.
 RUNNING_UNTOLD = f"""
 SELECT {THREAD_COLUMNS} FROM threads LEFT JOIN origins ON origins.thread_id = threads.id

@@ -123,7 +123,7 @@ def _tick(writer: Writer, workflows: dict[str, Scheduled], now: int, counts: Cou
     counts["ticks"] += 1
     with Agenda(writer.path, known_before=True) as agenda:
         queued = agenda.has_queued(FILE)
-        if agenda.is_followed(FILE, STAMP, now) and not queued:
+        if agenda.schedules_due(FILE, STAMP, now) == () and not queued:
             return
     if queued:
         start_queued(writer, workflows, file=FILE, now=now)

@@ -336,3 +336,19 @@ def test_old_slots_go_with_their_threads_where_retention_says_so(
     tick(forked, 60 * 24 + 62)
     wait_for(lambda: [] == list(ledger(forked)))
     assert [] == tick(forked, 60 * 24 + 64)["slots"]
+
+
+def test_a_workflows_toml_that_is_as_it_was_is_read_only_where_something_is_due(
+    forked: Forked, tmp_path: Path
+) -> None:
+    """What a tick has not read is neither let go nor left behind, whoever reads it next."""
+    path = written(tmp_path)
+    other = path.read_text().replace("workflows.job", "workflows.other").replace("0 *", "30 *")
+    path.write_text(path.read_text() + other)
+    due = {minutes: look(forked, minutes)["slots"] for minutes in (-1, 0, 30, 60)}
+    assert [[], ["job"], ["other"], ["job"]] == [
+        [each["workflow"] for each in slots] for slots in due.values()
+    ]
+    path.write_text(path.read_text().replace('"30 *', '"45 *'))
+    assert ["missed"] == [each["outcome"] for each in look(forked, 91)["slots"]]
+    assert ["other"] == [each["workflow"] for each in look(forked, 105)["slots"]]
