@@ -36,11 +36,12 @@ graph.add_edge(START, "one")
 
 @pytest.fixture(autouse=True)
 def imports_undone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a test imported and put on the path is gone after it."""
+    """What a test imported, put on the path or set for the interpreter is gone after it."""
     monkeypatch.setenv("LANGGRAPH_STRICT_MSGPACK", "true")
-    path, modules = sys.path[:], set(sys.modules)
+    path, modules, deepest = sys.path[:], set(sys.modules), sys.getrecursionlimit()
     yield
     sys.path[:] = path
+    sys.setrecursionlimit(deepest)
     for name in set(sys.modules) - modules:
         file = getattr(sys.modules[name], "__file__", None) or ""
         if "pytest-of" in file:
