@@ -113,6 +113,7 @@ class ShellStep(Record):
     when: str | None  # a command: exit status 0 for yes, 1 for no
     foreach: str | None  # the key of the list in the state
     timeout: float | None  # seconds
+    idle_timeout: float | None  # seconds without a sign of life
     grace: float  # seconds between being asked to end and being killed
     compensate: ShellStep | None = None  # the command that undoes it
     approval: ShellApproval | None = None

@@ -58,6 +58,7 @@ def shell_steps(specs: Sequence[ShellSpec], refuse: Refuse) -> tuple[ShellStep, 
                 when=spec.when,
                 foreach=spec.foreach,
                 timeout=None if spec.timeout is None else float(spec.timeout),
+                idle_timeout=None if spec.idle_timeout is None else float(spec.idle_timeout),
                 grace=GRACE if spec.grace is None else float(spec.grace),
                 compensate=_compensation(spec),
                 approval=_approval(spec.approval),
@@ -98,6 +99,7 @@ def _compensation(spec: ShellSpec) -> ShellStep | None:
         when=None,
         foreach=None,
         timeout=None if said.timeout is None else float(said.timeout),
+        idle_timeout=None,
         grace=GRACE if grace is None else float(grace),
     )
 

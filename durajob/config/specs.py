@@ -120,6 +120,7 @@ class ShellSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     foreach: str | None = None
     when: str | None = None
     timeout: Duration | None = None
+    idle_timeout: Duration | None = None
     grace: Duration | None = None
     retry: ShellRetrySpec | None = None
     cwd: str | None = None

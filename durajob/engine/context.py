@@ -38,6 +38,7 @@ class AttemptContext(Waits):
         self._run = run
         self._attempt = attempt
         self._shown = self._stored = 0.0
+        self._unstored: StepProgress | None = None
         self._mutex = threading.Lock()
         self._log: AttemptLog | None = None
         self._pipe: Pipe | None = None
@@ -73,9 +74,18 @@ class AttemptContext(Waits):
                     progress=progress,
                 )
             )
-        if now - self._stored >= _STORE_EVERY:
-            self._stored = now
-            self._run.ledger.set_progress(self._attempt, progress)
+        with self._mutex:
+            self._unstored = progress
+        self.store_progress()
+
+    def store_progress(self) -> None:
+        """Store what was said last, unless something was stored just before."""
+        with self._mutex:
+            now = clock.monotonic()
+            if self._unstored is not None and now - self._stored >= _STORE_EVERY:
+                self._stored = now
+                self._run.ledger.set_progress(self._attempt, self._unstored)
+                self._unstored = None
 
     def print(self, text: str, stream: str = "out", /) -> None:
         self.log.write(text, stream)
@@ -86,6 +96,9 @@ class AttemptContext(Waits):
             if self._pipe is None:
                 self._pipe = self._run.output.open_pipe(log)
             return self._pipe.writing
+
+    def printed(self) -> int:
+        return self.log.taken
 
     def last_lines(self) -> list[str]:
         if self._pipe is not None:

@@ -48,7 +48,7 @@ class Output:
         """Route what is printed while the block runs."""
         out, err = sys.stdout, sys.stderr
         saved = self._redirect_descriptors()
-        self._follower = Follower(self._spool)
+        self._follower = Follower(self._spool, self._store_progress)
         sys.stdout, sys.stderr = _Router("out", self._rest), _Router("err", self._rest)
         popen = subprocess.Popen.__init__
         subprocess.Popen.__init__ = _told(popen)  # type: ignore[method-assign] # put back below
@@ -99,6 +99,12 @@ class Output:
         if self._spool is not None:
             with suppress(OSError):
                 self._spool.drain()
+
+    def _store_progress(self) -> None:
+        with self._mutex:
+            running = list(self._running)
+        for step in running:
+            step.store_progress()
 
     def _take(self, text: str) -> None:
         with self._mutex:

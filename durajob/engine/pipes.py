@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from durajob.errors import DurajobError
 from durajob.store.files import make_folder
 from durajob.store.logs import AttemptLog
 
@@ -106,8 +107,10 @@ class Spool:
 class Follower:
     """The thread that reads."""
 
-    def __init__(self, spool: Spool | None) -> None:
+    def __init__(self, spool: Spool | None, look: Callable[[], None]) -> None:
+        """``look`` is called a few times a second, too."""
         self._spool = spool
+        self._look = look
         self._pipes: dict[int, Pipe] = {}
         self._poll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC)
@@ -148,6 +151,9 @@ class Follower:
             if self._spool is not None:
                 with suppress(OSError):
                     self._spool.drain()
+            # Trouble with the store is met by the step itself, when it ends.
+            with suppress(DurajobError):
+                self._look()
 
 
 def _nameless(folder: Path) -> int:

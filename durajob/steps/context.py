@@ -32,6 +32,9 @@ class StepContext(Protocol):
     def report(self, progress: StepProgress, /) -> None:
         """Show progress to whoever watches; may be called as often as one likes."""
 
+    def store_progress(self) -> None:
+        """Keep what was reported last, if it was too soon for that when it was."""
+
     def beat(self) -> None:
         """Show a sign of life; may be called as often as one likes."""
 
@@ -43,6 +46,9 @@ class StepContext(Protocol):
 
         None where descriptors 1 and 2 are the step's own, in a worker process.
         """
+
+    def printed(self) -> int:
+        """How much the step and its programs have printed until now, in any unit."""
 
     def last_lines(self) -> list[str]:
         """The end of what the step and its programs have printed."""

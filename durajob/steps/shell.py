@@ -28,6 +28,7 @@ from durajob.policies import ShellApproval, ShellStep
 from durajob.steps.context import StepContext, current
 from durajob.steps.limits import StepTimeout
 from durajob.steps.outputs import read_outputs
+from durajob.steps.signs import Signs
 from durajob.store.files import make_folder
 from durajob.store.trees import MARK, end_tree, kill_tree
 
@@ -38,7 +39,7 @@ _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _OWN = "DURAJOB_"
 _LONGEST_TEXT = 32 * 1024  # bytes of one value in the environment
 _LONGEST_ALL = 512 * 1024
-_LONGEST_POLL = 3600.0
+_LOOK_EVERY = 0.25  # seconds between two looks at the signs of life
 
 
 class CommandFailed(Exception):
@@ -72,7 +73,7 @@ def run_command(
     assert context is not None, "a shell step runs inside a thread"
     end = None if step.timeout is None else clock.monotonic() + step.timeout
     told = {"INPUT": context.command_room().input, "STATE": state}
-    with _files(context, told, "OUTPUT") as files:
+    with _files(context, told, "OUTPUT", "PROGRESS") as files:
         env = _environment(step, context, told, branch, files)
         call = _Call(step, context, env, end)
         if step.when is not None and not call.asks(step.when):
@@ -161,15 +162,13 @@ class _Call:
             raise _not_started(step, error) from error
         _running[process.pid] = mark
         try:
-            if not _wait(process.pid, self._end):
+            signs = Signs(self._context, self._env.get(f"{_OWN}PROGRESS"), step.idle_timeout)
+            limit = _wait(process.pid, self._end, signs)
+            if limit is not None:
                 end_tree(process.pid, mark, step.grace)
                 process.wait()
-                assert step.timeout is not None
-                raise CommandTimeout(
-                    f"it took longer than its timeout of {format_duration(step.timeout)}"
-                    + _quoted(self._context),
-                    status=TIMED_OUT,
-                )
+                told = _past(limit, step)
+                raise CommandTimeout(told + _quoted(self._context), status=TIMED_OUT)
             status = process.wait()
             if status != 0:
                 # What it left behind must not run beside the next attempt.
@@ -185,20 +184,32 @@ class _Call:
         )
 
 
-def _wait(pid: int, end: float | None) -> bool:
-    """Whether the process ended in time; it is left to be waited for."""
+def _wait(pid: int, end: float | None, signs: Signs) -> str | None:
+    """The limit that the process came to; None when it ended, and is left to be waited for."""
     handle = os.pidfd_open(pid)
     try:
         poll = select.poll()
         poll.register(handle, select.POLLIN)
         while True:
-            left = _LONGEST_POLL if end is None else end - clock.monotonic()
-            if poll.poll(max(0.0, min(left, _LONGEST_POLL)) * 1000):
-                return True
+            left = _LOOK_EVERY if end is None else end - clock.monotonic()
+            ended = poll.poll(max(0.0, min(left, _LOOK_EVERY)) * 1000)
+            signs.look()
+            if ended:
+                return None
             if end is not None and clock.monotonic() >= end:
-                return False
+                return "timeout"
+            if signs.are_over:
+                return "idle_timeout"
     finally:
         os.close(handle)
+
+
+def _past(limit: str, step: ShellStep) -> str:
+    if limit == "timeout":
+        return f"it took longer than its timeout of {format_duration(step.timeout or 0)}"
+    return (
+        f"it gave no sign of life for its idle_timeout of {format_duration(step.idle_timeout or 0)}"
+    )
 
 
 def _told(status: int) -> str:

@@ -84,6 +84,7 @@ class AttemptLog:
         self._open: dict[str, str] = {}  # what has no end of line yet, by stream
         self._last: deque[str] = deque(maxlen=_LAST)
         self._file: BinaryIO | None = None
+        self.taken = 0  # characters that it was given, be they kept or not
         self._size = self._cut = 0
         self._failed = False
 
@@ -98,6 +99,7 @@ class AttemptLog:
         A log that cannot be written is given up, the step goes on.
         """
         with self._mutex:
+            self.taken += len(text)
             *lines, rest = (self._open.get(stream, "") + text).split("\n")
             while len(rest) > _LONGEST_LINE:
                 lines.append(rest[:_LONGEST_LINE])
