@@ -173,6 +173,26 @@ def held(state: State) -> State:
     return {}
 
 
+between = Workflow("between", State)
+
+
+@between.step(isolate=True)
+def first(state: State) -> State:
+    return {}
+
+
+@between.step
+def pause(state: State) -> State:
+    note("paused")
+    wait_for_file("go")
+    return {}
+
+
+@between.step(isolate=True)
+def second(state: State) -> State:
+    return {}
+
+
 tidy = Workflow("tidy", State)
 
 

@@ -13,7 +13,6 @@ import pytest
 
 from durajob.store.driver import sqlite
 from tests.forked import Forked
-from tests.harness import wait_for
 from tests.integration.isolated import DEATHS, KINDS, LIMIT
 from tests.integration.judge import lines
 
@@ -239,7 +238,7 @@ def test_what_steps_call_works_in_a_worker(forked: Forked, tmp_path: Path, store
 
 def test_an_idle_workers_death_fails_nothing(forked: Forked, effects: Path) -> None:
     """The next step gets another."""
-    run = forked.begin("start", f"{GRAPHS}:long", "-t", "t", "--json")
+    run = forked.begin("start", f"{GRAPHS}:between", "-t", "t", "--json")
 
     def worker() -> list[str]:
         return [
@@ -248,8 +247,9 @@ def test_an_idle_workers_death_fails_nothing(forked: Forked, effects: Path) -> N
             if pid.isdigit() and _comm(pid) == "durajob-worker" and _owner(int(pid)) == run.pid
         ]
 
-    found = wait_for(worker)
-    os.kill(int(found[0]), signal.SIGKILL)
+    run.until(lambda: lines(effects) == ["paused"])
+    (found,) = worker()
+    os.kill(int(found), signal.SIGKILL)
     Path(f"{effects}.go").touch()
     run.wait(check=0)
 
