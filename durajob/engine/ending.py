@@ -7,7 +7,6 @@ It is decided from what LangGraph raised and what the wrapper and the saver saw;
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
 
 from langgraph.errors import GraphDrained
 
@@ -25,14 +24,14 @@ from durajob.errors import (
     StoreError,
 )
 from durajob.model import AttemptStatus, StepError, ThreadStatus
+from durajob.record import Record
 from durajob.store.logs import GRAPH, AttemptLog
 
 _BEYOND_REPAIR = (StoreError, StorageError, OwnershipLost, InternalError, Busy)
 """Trouble of the store or the owner: nothing more can be written about the thread."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class Outcome(Record):
     """How driving ended. ``abandoned``: a step still runs in this process, which must end."""
 
     status: ThreadStatus

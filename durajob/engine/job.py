@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from durajob.model import StepError
+from durajob.record import Record
 from durajob.registry import Definition
 from durajob.store.door import Door
 from durajob.store.logs import MAX_SIZE
@@ -15,8 +15,7 @@ from durajob.store.notifications import Announcer
 from durajob.targets import Loaded
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
+class Job(Record):
     """A claimed thread, and how it stood then."""
 
     thread: str
