@@ -18,7 +18,9 @@ from tests.harness import Completed
 from tests.integration.judge import lines
 
 HERE = Path(__file__).parent
-GRAPHS, SAGAS, EFFECTFUL = HERE / "graphs.py", HERE / "sagas.py", HERE / "effects.py"
+GRAPHS, SAGAS, EFFECTFUL, GROWING = (
+    HERE / f"{name}.py" for name in ("graphs", "sagas", "effects", "growing")
+)
 
 
 @pytest.fixture(autouse=True)
@@ -144,6 +146,36 @@ def test_subgraphs_are_forked_whole(forked: Forked, effects: Path) -> None:
     old = forked.run("status", "old", "--json").thread
     assert old["state"] == done.thread["state"]
     assert ["one1", "two1"] == lines(effects)[len(before) :]
+
+
+@pytest.mark.parametrize("store_of", ["old", "copy"])
+def test_a_state_that_is_kept_as_changes_is_forked(
+    forked: Forked, monkeypatch: pytest.MonkeyPatch, store_of: str
+) -> None:
+    """LangGraph rebuilds it from the checkpoints before: the fork has copies of these, and stands
+    when its parent is gone. What such a key holds cannot be set, and that is said."""
+    monkeypatch.setenv("GROW", "8")
+    forked.run("start", f"{GROWING}:changes", "-t", "old", env={"KILL": "5"})
+    assert 5 == forked.run("status", "old", "--json").thread["state"]["count"]
+    from_third = ("fork", "old", "--from", "add", "--visit", "3")
+    refusal = forked.run(*from_third, "-t", "x", "-i", "items:=[]", "--json")
+    assert (65, "update_unfit") == refused(refusal)
+    assert "DeltaChannel" in refusal.json["error"]["message"]
+    forked.run(*from_third, "-t", "new", "-i", "count:=100", check=0)
+    by_hand = ("-i", 'items:=["by hand"]', "-i", "count:=1", "--reason", "as the hint says")
+    forked.run("complete", "new", "add", *by_hand, check=0)
+    forked.run("resume", "old", "-q", check=0)
+    if store_of == "copy":
+        forked.run("export", "new", "-o", "x", check=0)
+        monkeypatch.setenv("DURAJOB_STORE", "b.db")
+        forked.run("import", "x", check=0)
+    else:
+        forked.run("prune", "--yes", check=0)
+        assert 66 == forked.run("status", "old").exit_status
+    done = forked.run("resume", "new", "--json", check=0)
+    assert 106 == done.thread["state"]["count"]
+    assert ("add", 8, "succeeded") == seen(done.thread)[-1]
+    forked.run("doctor", check=0)
 
 
 def test_the_same_again_and_another(forked: Forked) -> None:

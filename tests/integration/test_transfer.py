@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import signal
 import stat
 from contextlib import closing
@@ -164,6 +165,53 @@ def test_a_backup_is_taken_while_jobs_run(forked: Forked, effects: Path) -> None
     assert "stopped" == shown(forked, "b.db", "f")["status"]
     forked.run("--store", "b.db", "resume", "f", check=0)
     assert shown(forked, "a.db", "f")["state"] == shown(forked, "b.db", "f")["state"]
+
+
+def test_a_whole_store_is_put_back(forked: Forked, effects: Path) -> None:
+    """An import of all threads into a new store: each stands as it stood, in the same order and
+    with the same past, and goes on from there. Only what was begun waits to be told."""
+    late = {"FAULTS": "set_clock", "OFFSET": "10800"}
+    made: list[tuple[str, str, dict[str, str], tuple[str, ...], dict[str, str]]] = [
+        ("completed", f"{GRAPHS}:chain", {}, ("resume",), {}),
+        ("failed", f"{GRAPHS}:chain", {"FAIL": "c"}, ("resume",), {}),
+        ("cancelled", f"{GRAPHS}:chain", {"FAIL": "c"}, (), {}),
+        ("interrupted", f"{GRAPHS}:chain", {"DIE": "b:after"}, ("resume",), {}),
+        ("pending", f"{GRAPHS}:chain", {"FAULTS": "die_before_claim"}, ("resume",), {}),
+        ("waiting", f"{HERE}/asking.py:send", {}, ("answer", "3"), {}),
+        ("sleeping", f"{HERE}/waiting.py:sleeper", {}, ("resume",), late),
+    ]
+    for name, target, env, _, _ in made:
+        forked.run("--store", "a.db", "start", target, "-t", name, env=env)
+    forked.run("--store", "a.db", "cancel", "cancelled", "--reason", "no more", check=0)
+    forked.run("--store", "a.db", "complete", "failed", "c", "--reason", "by hand", check=0)
+
+    def told(store: str, name: str) -> tuple[Any, ...]:
+        past = forked.run("--store", store, "history", name, "--json", check=0).data
+        return past["entries"], shown(forked, store, name)
+
+    before = {name: told("a.db", name) for name, *_ in made}
+    assert [name for name, *_ in made] == [before[name][1]["status"] for name, *_ in made]
+    forked.run("--store", "a.db", "export", "--all", "-o", "x", check=0)
+    for path in Path().glob("a.db*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    forked.run("--store", "b.db", "import", "x", check=0)
+    found = forked.run("--store", "b.db", "list", "--json", check=0).data["threads"]
+    assert [name for name, *_ in made] == [thread["thread"] for thread in reversed(found)]
+    for name, *_ in made:
+        entries, thread = told("b.db", name)
+        past, expected = before[name]
+        if name in ("interrupted", "pending"):
+            expected = {**expected, "status": "stopped", "owner": None}
+            assert "stopped" == entries.pop()["status"]
+            why = forked.run("--store", "b.db", "why", name, "--json", check=0).data
+            assert "when it was exported" in why["sentence"]
+        assert (past, expected) == (entries, thread), name
+    forked.run("--store", "b.db", "doctor", check=0)
+    for name, _, _, how, env in made:
+        if how:
+            verb, *more = how
+            forked.run("--store", "b.db", verb, name, *more, env=env, check=0)
+            assert "completed" == shown(forked, "b.db", name)["status"]
 
 
 def test_what_an_export_is_of_is_said(forked: Forked) -> None:

@@ -163,7 +163,11 @@ def stopped(facts: Facts) -> Cause | None:
         None: "was stopped between two steps",
         "timeout": "was stopped by the timeout of its run",
     }.get(found.stopped_by, f"was stopped by a signal ({found.stopped_by})")
-    text = f"{by} at {time_text(found.thread.updated_at)}; {_next(facts)}"
+    by += f" at {time_text(found.thread.updated_at)}"
+    if found.stopped_by is None and (found.flights or found.thread.started_at is None):
+        was = f"was in step {flight_text(found.flights[0])}" if found.flights else "had not begun"
+        by = f"{was} when it was exported, and nobody has resumed it since it was imported"
+    text = f"{by}; {_next(facts)}"
     look, details = f"{facts.resume} --plan", {"by": found.stopped_by}
     return Cause("stopped", text, facts.resume, look, details)
 
