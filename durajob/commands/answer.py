@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from durajob import clock
 from durajob.commands import running
 from durajob.commands.ids import check_thread_id, way_on
+from durajob.commands.reading import reading
 from durajob.commands.running import Options
 from durajob.config.settings import Settings
 from durajob.errors import (
@@ -17,10 +18,8 @@ from durajob.errors import (
     AnswerUnfit,
     Busy,
     InputError,
-    NoStore,
     QuestionExpired,
     QuestionNotFound,
-    ThreadNotFound,
 )
 from durajob.model import Asked, ThreadResult
 from durajob.store.processes import user_name
@@ -58,13 +57,9 @@ def answer(
     running.check_choice("--on-busy", on_busy, running.BUSY_CHOICES)
     options = Options(on_busy=on_busy or "fail", timeout=running.check_timeout(timeout))
     given = _parse(value)
-    try:
-        with Reader(settings.store.path) as reader:
-            name = reader.resolve(thread)
-            row = reader.row(name, checked=True)
-            asked = reader.questions(name)
-    except NoStore as error:
-        raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
+    with reading(thread, settings) as (reader, name):
+        row = reader.row(name, checked=True)
+        asked = reader.questions(name)
     assert row is not None, "it was just resolved"
     if row["status"] == "cancelled":
         raise QuestionNotFound(f"thread {name} was cancelled, and asks nothing")

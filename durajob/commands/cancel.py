@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from durajob import clock
 from durajob.commands import running
 from durajob.commands.ids import check_reason, check_thread_id
+from durajob.commands.reading import reading
 from durajob.commands.running import Options
 from durajob.config.settings import Settings
 from durajob.durations import format_duration, parse_duration
-from durajob.errors import Busy, NoStore, ThreadEnded, ThreadNotFound, UsageError
+from durajob.errors import Busy, ThreadEnded, UsageError
 from durajob.events import Notice
 from durajob.model import ThreadResult, ThreadStatus
 from durajob.store.files import held_files
@@ -55,12 +56,8 @@ def cancel(
     check_thread_id(thread)
     seconds = _check_grace(grace)
     check_reason(reason)
-    try:
-        with Reader(settings.store.path) as reader:
-            name = reader.resolve(thread)
-            row = reader.row(name, checked=True)
-    except NoStore as error:
-        raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
+    with reading(thread, settings) as (reader, name):
+        row = reader.row(name, checked=True)
     assert row is not None, "it was just resolved"
     if row["status"] == "cancelled":
         return _told(running.shown(name, settings, notes=("cancelled already",)))

@@ -9,9 +9,10 @@ from typing import Any
 from durajob.commands import running
 from durajob.commands.ids import check_reason, check_thread_id, way_on
 from durajob.commands.inputs import read_input
+from durajob.commands.reading import reading
 from durajob.commands.settling import loaded_claim
 from durajob.config.settings import Settings
-from durajob.errors import NoStore, ThreadExists, ThreadNotFound, UsageError
+from durajob.errors import ThreadExists, UsageError
 from durajob.model import ThreadResult
 from durajob.store import hand_queries
 from durajob.store.read import Reader
@@ -46,12 +47,8 @@ def fork(
     if visit is not None and visit < 1:
         raise UsageError(f"--visit {visit} is none", hint="visits are counted from 1")
     changes = read_input({}, None, updates)
-    try:
-        with Reader(settings.store.path) as reader:
-            name = reader.resolve(thread)
-            row = reader.row(name, checked=True)
-    except NoStore as error:
-        raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
+    with reading(thread, settings) as (reader, name):
+        row = reader.row(name, checked=True)
     assert row is not None, "it was just resolved"
     given = {"parent": name, "step": step, "visit": visit, "update": changes}
     if new is not None and (before := _found(new, given, settings)) is not None:

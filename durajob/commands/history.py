@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from durajob.commands.ids import check_thread_id, whole_number
+from durajob.commands.reading import reading
 from durajob.config.settings import Settings
-from durajob.errors import NoStore, ThreadNotFound
 from durajob.history import Entry, History
 from durajob.store.history import read_history
 from durajob.store.read import Reader
@@ -23,11 +23,8 @@ def history(thread: str, *, settings: Settings, tail: str | None) -> History:
     check_thread_id(thread)
     last = None if tail is None else whole_number("--tail", tail, what="number of entries")
     path = settings.store.path
-    try:
-        with Reader(path) as reader:
-            found = reader.find(reader.resolve(thread))
-    except NoStore as error:
-        raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
+    with reading(thread, settings) as (reader, name):
+        found = reader.find(name)
     assert found is not None, "it was just resolved"
     entries = _entries(path, found.thread, last)
     return History(thread=found.thread, input=found.input, entries=entries)

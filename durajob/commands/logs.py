@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from durajob.commands.ids import check_thread_id, whole_number
+from durajob.commands.reading import reading
 from durajob.config.settings import Settings
-from durajob.errors import NoStore, StepNotFound, ThreadNotFound
+from durajob.errors import StepNotFound
 from durajob.logbook import LogLine, Logs
 from durajob.model import ThreadStatus
 from durajob.store.begun import Begun, BegunBook
@@ -48,11 +49,8 @@ def logs(
     check_thread_id(thread)
     number = None if attempt is None else whole_number("--attempt", attempt)
     most = None if tail is None else whole_number("--tail", tail, least=0)
-    try:
-        with Reader(settings.store.path) as reader:
-            found = reader.find(reader.resolve(thread))
-    except NoStore as error:
-        raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
+    with reading(thread, settings) as (reader, name):
+        found = reader.find(name)
     assert found is not None, "it was just resolved"
     book = _Book(found.thread, settings.store.path, step, number)
     if step is not None and not book.has_begun(step) and not follow:

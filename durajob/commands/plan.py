@@ -12,8 +12,9 @@ from durajob import clock
 from durajob.commands import running
 from durajob.commands.fitting import misfits
 from durajob.commands.ids import check_thread_id, resume_command, way_on
+from durajob.commands.reading import reading
 from durajob.config.settings import Settings
-from durajob.errors import Busy, CrashLoop, DurajobError, NoStore, ThreadNotFound
+from durajob.errors import Busy, CrashLoop, DurajobError
 from durajob.model import (
     COMPENSATION,
     AttemptStatus,
@@ -25,7 +26,6 @@ from durajob.model import (
     ThreadStatus,
 )
 from durajob.store import hand_queries
-from durajob.store.read import Reader
 
 _FINISHED = (AttemptStatus.SUCCEEDED, AttemptStatus.SKIPPED)
 
@@ -46,18 +46,14 @@ def plan(
         StoreError: when the thread cannot be read.
     """
     check_thread_id(thread)
-    try:
-        with Reader(settings.store.path) as reader:
-            name = reader.resolve(thread)
-            row = reader.row(name, checked=True)
-            found = reader.find(name, whole=True)
-            assert row is not None, "it was just resolved"
-            assert found is not None, "it was just resolved"
-            met = list(reader.rows(hand_queries.MET_SINCE, (row["id"], row["superstep"])))
-            finished = list(reader.rows(hand_queries.REUSED, (row["id"],)))
-            due = list(reader.rows(hand_queries.DUE_STEPS, (row["id"],)))
-    except NoStore as error:
-        raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
+    with reading(thread, settings) as (reader, name):
+        row = reader.row(name, checked=True)
+        found = reader.find(name, whole=True)
+        assert row is not None, "it was just resolved"
+        assert found is not None, "it was just resolved"
+        met = list(reader.rows(hand_queries.MET_SINCE, (row["id"], row["superstep"])))
+        finished = list(reader.rows(hand_queries.REUSED, (row["id"],)))
+        due = list(reader.rows(hand_queries.DUE_STEPS, (row["id"],)))
     reused = tuple(
         ReusedStep(step=step, visit=visit, source="ledger" if kept else "checkpoint")
         for step, visit, kept in finished

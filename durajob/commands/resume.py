@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from durajob.commands import running
 from durajob.commands.ids import check_thread_id, whole_number
+from durajob.commands.reading import reading
 from durajob.commands.running import Options
 from durajob.config.settings import Settings
-from durajob.errors import NoStore, ThreadNotFound
 from durajob.model import ThreadResult
-from durajob.store.read import Reader
 
 if TYPE_CHECKING:
     from durajob.events import Observer
@@ -40,12 +39,8 @@ def resume(
     running.check_choice("--on-busy", on_busy, running.BUSY_CHOICES)
     seconds = running.check_timeout(timeout)
     epoch = None if if_epoch is None else _epoch(if_epoch)
-    try:
-        with Reader(settings.store.path) as reader:
-            name = reader.resolve(thread)
-            row = reader.row(name)
-    except NoStore as error:
-        raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
+    with reading(thread, settings) as (reader, name):
+        row = reader.row(name)
     assert row is not None, "it was just resolved"
     if running.has_ended(row):
         return running.shown(name, settings, notes=("nothing to do",))

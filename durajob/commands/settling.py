@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from durajob import clock
 from durajob.commands import running
 from durajob.commands.ids import check_reason, check_thread_id, way_on
+from durajob.commands.reading import reading
 from durajob.config.settings import Settings
-from durajob.errors import NoStore, ThreadNotFound
 from durajob.model import ThreadResult
-from durajob.store.read import Reader
 
 if TYPE_CHECKING:
     from durajob.engine.claim import Claim
@@ -40,12 +39,8 @@ def settle_step(
     """
     check_thread_id(thread)
     check_reason(reason)
-    try:
-        with Reader(settings.store.path) as reader:
-            name = reader.resolve(thread)
-            row = reader.row(name, checked=True)
-    except NoStore as error:
-        raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
+    with reading(thread, settings) as (reader, name):
+        row = reader.row(name, checked=True)
     assert row is not None, "it was just resolved"
     # Whether a changed shape will do, the resume asks.
     claim = None if running.has_ended(row) else loaded_claim(row, settings, accept_change=True)

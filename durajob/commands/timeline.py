@@ -9,13 +9,13 @@ from pathlib import Path
 
 from durajob import clock
 from durajob.commands.ids import check_thread_id
+from durajob.commands.reading import reading
 from durajob.commands.whole_file import whole_file
 from durajob.config.settings import Settings
-from durajob.errors import NoStore, StorageError, ThreadNotFound, UnsafePermissions, UsageError
+from durajob.errors import StorageError, UnsafePermissions, UsageError
 from durajob.history import Claimed, Entry, Stored, Tried
 from durajob.model import AttemptStatus
 from durajob.store.history import read_history
-from durajob.store.read import Reader
 from durajob.timeline import Bar, Timeline
 
 MADE_BY = "<!doctype html><!-- durajob timeline -->"
@@ -32,14 +32,11 @@ def timeline(thread: str, *, settings: Settings, page: str | None = None) -> Tim
     check_thread_id(thread)
     if page is not None:
         _check_page(Path(page))
-    try:
-        with Reader(settings.store.path) as reader:
-            found = reader.find(reader.resolve(thread))
-            assert found is not None, "it was just resolved"
-            entries = read_history(reader, found.thread, last=None)
-            tried, seen = _tried(entries)
-    except NoStore as error:
-        raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
+    with reading(thread, settings) as (reader, name):
+        found = reader.find(name)
+        assert found is not None, "it was just resolved"
+        entries = read_history(reader, found.thread, last=None)
+        tried, seen = _tried(entries)
     now = clock.now()
     if found.owner is not None:
         seen[found.epoch] = now

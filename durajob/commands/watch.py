@@ -9,11 +9,10 @@ from typing import cast
 
 from durajob import clock
 from durajob.commands.ids import check_thread_id
+from durajob.commands.reading import reading
 from durajob.commands.status import status
 from durajob.config.settings import Settings
-from durajob.errors import NoStore, ThreadNotFound
 from durajob.model import ThreadResult, ThreadStatus
-from durajob.store.read import Reader
 from durajob.store.watch import Watcher
 from durajob.watching import Change, Watching
 
@@ -34,11 +33,8 @@ def watch(thread: str, *, settings: Settings) -> Watching:
     """
     check_thread_id(thread)
     path = settings.store.path
-    try:
-        with Reader(path) as reader:
-            found = reader.resolve(thread)
-    except NoStore as error:
-        raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
+    with reading(thread, settings) as (_, found):
+        pass
     return Watching(
         thread=found,
         changes=_changes(path, found),

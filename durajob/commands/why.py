@@ -15,9 +15,9 @@ from typing import Any
 from durajob.cause import Why
 from durajob.commands.causes import Facts, Limits, cause_of
 from durajob.commands.ids import check_thread_id
+from durajob.commands.reading import reading
 from durajob.config.settings import Settings
-from durajob.errors import ConfigError, NoStore, ThreadNotFound
-from durajob.store.read import Reader
+from durajob.errors import ConfigError
 from durajob.store.standing import Standing, standing
 
 
@@ -29,12 +29,8 @@ def why(thread: str, *, settings: Settings) -> Why:
         StoreError: when the store, or the thread in it, is damaged; that is the reason then.
     """
     check_thread_id(thread)
-    try:
-        with Reader(settings.store.path) as reader:
-            name = reader.resolve(thread)
-            found = standing(reader, name)
-    except NoStore as error:
-        raise ThreadNotFound(f"no thread {thread!r}: {error}", hint="durajob list") from error
+    with reading(thread, settings) as (reader, name):
+        found = standing(reader, name)
     assert found is not None, "it was just resolved"
     limits = Limits() if found.thread.is_final else limits_of(found, settings)
     facts = Facts(found, limits, settings.store.path)
