@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -15,3 +17,15 @@ def test_every_slot_is_accounted_for_once(tmp_path: Path, day: str) -> None:
     """Ticks that die, hours without any, and clocks that jump lose no slot and repeat none."""
     counts = simulate(tmp_path, first=date.fromisoformat(day), days=3, seed=int(day[-2:]))
     assert counts["started"] > 20
+
+
+@pytest.mark.skipif(
+    shutil.which("cc") is None and "DURAJOB_CI" not in os.environ,
+    reason="the preload library needs a C compiler (cc)",
+)
+def test_ticks_that_are_killed_and_overlap_account_for_every_slot_once(tmp_path: Path) -> None:
+    """Processes of their own, killed before, after or in the middle of any call."""
+    day = date(2026, 10, 24)
+    counts = simulate(tmp_path, first=day, days=1, seed=7, processes=0.2)
+    assert counts["killed processes"] > 10
+    assert counts["processes beside others"] > 10

@@ -1,7 +1,8 @@
 """A year of minute ticks over ten schedules: ticks that die, hours without any, clocks that jump.
 
-The time is made up and the ledger is real: a tick is what ``durajob tick`` does with it, in this
-process. One that dies does so before or after the commit of a transaction. The judge asks the
+The time is made up and the ledger is real. Most ticks are what ``durajob tick`` does with it, in
+this process, and die before or after the commit of a transaction. Some are processes of their
+own, one or several at once, killed at any system call that changes something. The judge asks the
 calendar which slots there were, and the ledger what became of each.
 """
 
@@ -13,20 +14,22 @@ import random
 import tempfile
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from durajob.policies import Schedule
-from durajob.registry import Definition
-from durajob.schedule.booking import Scheduled, book, scheduled, start_queued
+from durajob.schedule.booking import Scheduled, book, start_queued
+from durajob.schedule.workflows import Workflows
 from durajob.store.agenda import Agenda
 from durajob.store.driver import sqlite
+from durajob.store.files import lock_path
+from durajob.store.locks import LockFile
 from durajob.store.write import Writer
+from tests.faults.crowd_ticks import Crowd
 
-FILE, STAMP = "/srv/jobs/workflows.toml", "1"
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 SCHEDULES = (
     ("often", "*/7 * * * *", "UTC", "none", "skip"),
@@ -46,53 +49,63 @@ class Died(BaseException):
     """A tick was killed."""
 
 
-def simulate(folder: Path, *, first: date, days: int, seed: int) -> Counter[str]:
+def simulate(
+    folder: Path, *, first: date, days: int, seed: int, processes: float = 0
+) -> Counter[str]:
     """Let ``days`` pass; what became of how many slots.
+
+    ``processes``: the share of times at which ticks are processes of their own.
 
     Raises:
         AssertionError: when a slot is in the ledger twice, or not at all.
     """
     dice = random.Random(seed)
-    workflows = _workflows(dice)
+    file = _write(folder / "workflows.toml", dice)
     path = folder / "d.db"
     midnight = datetime(first.year, first.month, first.day, tzinfo=UTC)
     begin = now = int(midnight.timestamp()) * 1_000_000 + 5_000_000
     end, highest = begin + days * DAY, begin
     counts: Counter[str] = Counter()
     writer = Writer(path, create=True)
-    mortal = _Mortal(writer, dice)
-    _tick(writer, workflows, now, counts)  # from here on the schedules are followed
-    while now < end:
-        with suppress(Died):
-            _tick(mortal, workflows, now, counts)
-        if not dice.randrange(4):
-            _end_threads(path)
-        highest = max(highest, now)
-        now = _next(path, now, dice)
+    # What is admitted is not driven: its thread ends when the dice say so.
+    locks = LockFile(lock_path(path), create=True)
+    assert locks.try_conductor()
+    mortal = _Mortal(writer, dice, counts)
+    _tick(writer, file, now, counts)  # from here on the schedules are followed
+    crowd = Crowd(folder, path) if processes else None
+    try:
+        while now < end:
+            if crowd is not None and dice.random() < processes:
+                counts.update(crowd.tick(now, dice))
+            else:
+                with suppress(Died):
+                    _tick(mortal, file, now, counts)
+            if not dice.randrange(4):
+                _end_threads(path)
+            if not dice.randrange(40):
+                os.utime(file)  # it has to be read anew as a whole
+            highest = max(highest, now)
+            now = _next(path, now, dice)
+    finally:
+        if crowd is not None:
+            crowd.close()
     mortal.dies = 0
-    _tick(mortal, workflows, highest + MINUTE, counts)
+    _tick(mortal, file, highest + MINUTE, counts)
     writer.close()
-    _judge(path, workflows, begin, highest + MINUTE, counts)
+    locks.close()
+    _judge(path, Workflows(file).scheduled, begin, highest + MINUTE, counts)
     return counts
 
 
-def _workflows(dice: random.Random) -> dict[str, Scheduled]:
-    return scheduled(
-        Definition(
-            name=name,
-            source=FILE,
-            target="x:y",
-            schedule=Schedule(
-                cron=cron,
-                timezone=zone,
-                missed=missed,
-                overlap=overlap,
-                catchup=dice.choice((1800.0, 3600.0, 86400.0)),
-                jitter=dice.choice((0.0, 120.0)),
-            ),
-        )
-        for name, cron, zone, missed, overlap in SCHEDULES
-    )
+def _write(path: Path, dice: random.Random) -> Path:
+    text = ""
+    for name, cron, zone, missed, overlap in SCHEDULES:
+        text += f'[workflows.{name}]\ngraph = "x:y"\n[workflows.{name}.schedule]\n'
+        text += f'cron = "{cron}"\ntimezone = "{zone}"\nmissed = "{missed}"\n'
+        text += f'overlap = "{overlap}"\ncatchup = "{dice.choice(("30m", "1h", "1d"))}"\n'
+        text += dice.choice(("", 'jitter = "2m"\n'))
+    path.write_text(text)
+    return path
 
 
 class _Mortal(Writer):
@@ -100,9 +113,10 @@ class _Mortal(Writer):
 
     dies = 12  # one in so many transactions
 
-    def __init__(self, writer: Writer, dice: random.Random) -> None:
+    def __init__(self, writer: Writer, dice: random.Random, counts: Counter[str]) -> None:
         self.__dict__ = writer.__dict__
         self._dice = dice
+        self._counts = counts
 
     def together(self, operation: Callable[[Any], Any]) -> Any:
         deed = self._dice.randrange(self.dies * 2) if self.dies else -1
@@ -110,24 +124,33 @@ class _Mortal(Writer):
         def run(cursor: Any) -> Any:
             value = operation(cursor)
             if deed == 0:
+                self._counts["died"] += 1
                 raise Died
             return value
 
         value = super().together(run)
         if deed == 1:
+            self._counts["died"] += 1
             raise Died
         return value
 
 
-def _tick(writer: Writer, workflows: dict[str, Scheduled], now: int, counts: Counter[str]) -> None:
+def _tick(writer: Writer, path: Path, now: int, counts: Counter[str]) -> None:
     counts["ticks"] += 1
+    workflows, file = _read(path, path.stat().st_mtime_ns), str(path)
     with Agenda(writer.path, known_before=True) as agenda:
-        queued = agenda.has_queued(FILE)
-        if agenda.schedules_due(FILE, STAMP, now) == () and not queued:
+        queued = agenda.has_queued(file)
+        if agenda.schedules_due(file, workflows.stamp, now) == () and not queued:
             return
     if queued:
-        start_queued(writer, workflows, file=FILE, now=now)
-    book(writer, workflows, file=FILE, stamp=STAMP, now=now)
+        start_queued(writer, workflows.scheduled, file=file, now=now)
+    book(writer, workflows.scheduled, file=file, stamp=workflows.stamp, now=now)
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, changed: int) -> Workflows:
+    """The file as it is since a time; reading it anew each time would be most of a year."""
+    return Workflows(path)
 
 
 def _next(path: Path, now: int, dice: random.Random) -> int:
@@ -154,7 +177,7 @@ def _end_threads(path: Path) -> None:
 
 
 def _judge(
-    path: Path, workflows: dict[str, Scheduled], begin: int, end: int, counts: Counter[str]
+    path: Path, workflows: Mapping[str, Scheduled], begin: int, end: int, counts: Counter[str]
 ) -> None:
     connection = sqlite.connect(path)
     for name, each in workflows.items():
@@ -188,13 +211,21 @@ def _judge(
 def main(argv: list[str]) -> int:
     """Let a year pass from the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults ticks", description=__doc__)
+    parser.add_argument("--first", type=date.fromisoformat, default=date(2026, 1, 1))
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=float, default=0.1, help="the share of times")
     given = parser.parse_args(argv)
     # Ticks die here with this process, not with the machine: nothing rests on what a sync costs.
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=memory) as folder:
-        counts = simulate(Path(folder), first=date(2026, 1, 1), days=given.days, seed=given.seed)
+        counts = simulate(
+            Path(folder),
+            first=given.first,
+            days=given.days,
+            seed=given.seed,
+            processes=given.processes,
+        )
     told = ", ".join(f"{count:,} {what}" for what, count in counts.items())
     print(f"{told}; each slot accounted for once")  # noqa: T201 - it is a command
     return 0

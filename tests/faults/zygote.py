@@ -28,6 +28,11 @@ PRELOADED = (
     "tests.faults.work",
     "durajob.cli.start",
     "durajob.cli.status",
+    "durajob.cli.tick",
+    "durajob.commands.conductor",
+    "durajob.config.load",
+    "durajob.notify.deliver",
+    "durajob.schedule.booking",
     "durajob.store.decode",
     "durajob.workflow",
 )
