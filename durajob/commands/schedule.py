@@ -103,14 +103,21 @@ def _backfill(choice: Choice, settings: Settings) -> ComingSlots:
             f"more than {MOST:,} slots of {each.name} lie between --from and --to",
             hint="backfill a shorter time",
         )
-    known = _outcomes(settings, each, within)
-    left = [slot for slot in within if known.get(slot) not in ("started", "queued")]
+    known, until = _known(settings, each, within)
+    gone = sum(slot <= until and slot not in known for slot in within)
+    left = [
+        slot
+        for slot in within
+        if (slot in known or slot > until) and known.get(slot) not in ("started", "queued")
+    ]
     plan = tuple(_coming_slot(each, slot, known.get(slot)) for slot in left)
     if not choice.yes:
         again = f"durajob schedule backfill {each.name} --from {choice.first} --to {choice.last}"
         told = f"{counted(len(plan), 'slot')} would be run, one after the other"
         return ComingSlots(
-            slots=plan, notes=(told,), next_command=f"{again} --yes" if plan else None
+            slots=plan,
+            notes=(told, *_of_forgotten(gone, each)),
+            next_command=f"{again} --yes" if plan else None,
         )
     return _queued(plan, left, each, settings)
 
@@ -198,14 +205,24 @@ def _until(each: Scheduled, first: int, last: int) -> Iterator[int]:
     return takewhile(lambda slot: slot <= last, each.timetable.after(first - 1))
 
 
-def _outcomes(settings: Settings, each: Scheduled, slots: Sequence[int]) -> dict[int, str]:
+def _known(settings: Settings, each: Scheduled, slots: Sequence[int]) -> tuple[dict[int, str], int]:
+    """What the ledger has of the slots, and up to where it may have had others."""
     if not slots:
-        return {}
+        return {}, -1
     try:
         with Agenda(settings.store.path) as agenda:
-            return agenda.outcomes(each.name, slots[0], slots[-1])
+            outcomes = agenda.outcomes(each.name, slots[0], slots[-1])
+            return outcomes, agenda.forgotten_until(each.name)
     except NoStore:
-        return {}
+        return {}, -1
+
+
+def _of_forgotten(number: int, each: Scheduled) -> tuple[str, ...]:
+    if not number:
+        return ()
+    one = f"durajob start {each.name} --slot TIME"
+    text = f"{counted(number, 'slot')} may have run, and went from the ledger with retention"
+    return (f"{text}: one by one with {one}",)
 
 
 def _time(option: str, text: str, each: Scheduled, *, late: bool) -> int:

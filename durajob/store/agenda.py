@@ -104,6 +104,12 @@ class Agenda(Look):
         values = {"workflow": workflow, "first": first, "last": last}
         return dict(self.rows(slot_queries.OUTCOMES, values))
 
+    def forgotten_until(self, workflow: str) -> int:
+        """The last slot that has run and whose row is gone: one before it that has no row may
+        have run, too."""
+        found = self.one(slot_queries.FORGOTTEN_UNTIL, (workflow,))
+        return -1 if found is None else int(found[0])
+
     def due(self, now: int, *, recovers: Callable[[str], bool]) -> tuple[Thread, ...]:
         """Threads that are to be resumed by themselves now, oldest first.
 

@@ -92,7 +92,8 @@ class Outbox(Writer):
         """
         wanted = []
         for thread in threads:
-            for row, definition in self._read(queries.INTERRUPTED, (thread.thread, thread.epoch)):
+            found = self._read(queries.INTERRUPTED, (thread.thread, thread.epoch))
+            for row, definition, _ in found:
                 announcer = Announcer.of(
                     policy(definition), row=row, workflow=thread.workflow, definition=definition
                 )
@@ -102,8 +103,9 @@ class Outbox(Writer):
         def note(cursor: Any) -> None:
             for thread, announcer in wanted:
                 values = (thread.thread, thread.epoch)
-                if cursor.execute(queries.INTERRUPTED, values).fetchone() is not None:
-                    announcer.announce(cursor, "interrupted", epoch=thread.epoch)
+                still = cursor.execute(queries.INTERRUPTED, values).fetchone()
+                if still is not None:
+                    announcer.announce(cursor, "interrupted", epoch=still[2])
 
         if wanted:
             self._transact(note)

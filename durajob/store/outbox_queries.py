@@ -1,5 +1,7 @@
 """Statements about notifications: what somebody is to be told of, and what came of it."""
 
+from durajob.store.queries import LAST_CLAIM_OF_THREAD
+
 # Notifications. One is open until it was sent, was overtaken, or is given up.
 NOTIFY = """
 INSERT INTO notifications (event, means, name, workflow, thread_id, epoch, definition, details,
@@ -26,8 +28,9 @@ TRY_NOTIFICATION = "UPDATE notifications SET tries = tries + 1, due_at = ? WHERE
 END_NOTIFICATION = """
 UPDATE notifications SET status = ?, error = ?, due_at = NULL, ended_at = ? WHERE id = ?"""
 PUT_NOTIFICATION_OFF = "UPDATE notifications SET error = ? WHERE id = ?"
-INTERRUPTED = """
-SELECT threads.id, definition FROM threads JOIN origins ON origins.thread_id = threads.id
+INTERRUPTED = f"""
+SELECT threads.id, definition, {LAST_CLAIM_OF_THREAD}
+FROM threads JOIN origins ON origins.thread_id = threads.id
 WHERE thread = ? AND epoch = ? AND status = 'running'"""
 THREAD_OF_ROW = """
 SELECT thread, status, epoch, environment FROM threads

@@ -317,7 +317,12 @@ def _remove(folder: Path) -> bool:
 
 
 def _forget_slots(cursor: Any, *, values: Mapping[str, Any]) -> int:
-    return int(cursor.execute(queries.FORGET_SLOTS, values).rowcount)
+    gone = cursor.execute(queries.FORGET_SLOTS, values).fetchall()
+    ran = [slot for slot, outcome in gone if outcome == "started"]
+    if ran:
+        until = {"workflow": values["workflow"], "until": max(ran)}
+        cursor.execute(queries.FORGOTTEN_UNTIL, until)
+    return len(gone)
 
 
 def _delete(cursor: Any, batch: Iterable[Ended]) -> set[int]:

@@ -88,7 +88,12 @@ DELETE FROM slots WHERE id IN (
       AND NOT EXISTS (SELECT 1 FROM threads WHERE threads.thread = slots.thread)
       AND NOT EXISTS (SELECT 1 FROM schedules WHERE schedules.workflow = slots.workflow
                       AND watermark < coalesce(until, slot))
-    LIMIT :rows)"""
+    LIMIT :rows)
+RETURNING slot, outcome"""
+# Up to where slots without a row may have run.
+FORGOTTEN_UNTIL = """
+INSERT INTO meta VALUES ('slots_until:' || :workflow, :until)
+ON CONFLICT (key) DO UPDATE SET value = max(value, :until)"""
 SLOT_WORKFLOWS = "SELECT DISTINCT workflow FROM slots"
 # When workflows.toml was last found to name nothing that is to be pruned.
 SET_RETENTION_AT = "INSERT OR REPLACE INTO meta VALUES ('retention_at', ?)"

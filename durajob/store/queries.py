@@ -38,6 +38,12 @@ UPDATE origins SET definition = :definition, shape = :shape, fingerprint = :fing
        environment = :environment, claim_crc = :claim_crc, claim_epoch = :epoch
 WHERE thread_id = :id"""
 # Supersteps are numbered from -1, at which the input is stored.
+# Who settles a step by hand takes the epoch further, and drives nothing: what was interrupted is
+# the run of the last claim.
+LAST_CLAIM_OF_THREAD = """
+(SELECT coalesce(max(claims.epoch), threads.epoch) FROM claims
+ WHERE claims.thread_id = threads.id)"""
+LAST_CLAIM = f"SELECT {LAST_CLAIM_OF_THREAD} FROM threads WHERE threads.id = :id"
 NOTE_CLAIM = """
 INSERT OR REPLACE INTO claims (thread_id, epoch, superstep, at, host, pid)
 SELECT id, epoch, iif(checkpoint_id IS NULL, -1, superstep + 1), :now, :host, :pid

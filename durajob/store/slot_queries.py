@@ -1,5 +1,6 @@
 """Every statement on the ledger of slots, by name."""
 
+from durajob.store.queries import LAST_CLAIM_OF_THREAD
 from durajob.store.read_queries import THREAD_COLUMNS
 
 # Looked up by file or status, not by workflow: of one there may be many rows that have ended.
@@ -37,6 +38,7 @@ DELETE FROM slots WHERE workflow = :workflow AND slot > :now AND outcome IN ('mi
 RANGES = """
 SELECT id, slot FROM slots WHERE workflow = :workflow AND slot <= :now AND until > :now"""
 SHORTEN = "UPDATE slots SET slots = ?, until = ? WHERE id = ?"
+FORGOTTEN_UNTIL = "SELECT value FROM meta WHERE key = 'slots_until:' || ?"
 OUTCOMES = """
 SELECT slot, outcome FROM slots WHERE workflow = :workflow AND slot BETWEEN :first AND :last"""
 # What a backfill has queued lets what a tick has queued go before it.
@@ -90,7 +92,7 @@ RUNNING_UNTOLD = f"""
 SELECT {THREAD_COLUMNS} FROM threads LEFT JOIN origins ON origins.thread_id = threads.id
 WHERE threads.status = 'running' AND NOT EXISTS (
     SELECT 1 FROM notifications AS told WHERE told.thread_id = threads.id
-    AND told.epoch = threads.epoch AND told.name = 'interrupted')"""
+    AND told.epoch = {LAST_CLAIM_OF_THREAD} AND told.name = 'interrupted')"""
 TOLD = "UPDATE slots SET told = 1 WHERE id = ?"
 
 REFUSE = """

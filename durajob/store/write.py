@@ -109,6 +109,7 @@ class Writer:
                 cursor.execute(queries.ABANDON, {**values, **seen})
             if changes["reset"]:
                 cursor.execute(queries.FORGIVE_CRASHES, values)
+            (left,) = cursor.execute(queries.LAST_CLAIM, values).fetchone()
             claimed = cursor.execute(queries.CLAIM, values).fetchone()
             if claimed is not None:
                 if said:
@@ -118,7 +119,7 @@ class Writer:
                 cursor.execute(queries.NOTE_CLAIM, {**values, **own})
                 if announcer is not None:
                     if interrupted:
-                        announcer.announce(cursor, "interrupted", epoch=claimed[0] - 1)
+                        announcer.announce(cursor, "interrupted", epoch=left)
                     announcer.announce(cursor, "started", epoch=claimed[0])
             return claimed
 

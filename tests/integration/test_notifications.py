@@ -123,6 +123,29 @@ def test_a_monitor_with_urls_of_its_own(forked: Forked, monitor: Monitor) -> Non
     ]
 
 
+def test_a_thread_that_was_interrupted_once_is_told_of_once(forked: Forked) -> None:
+    """By the tick that finds it, and not again when a person settles its step, nor at its
+    resume. Interrupted a second time, it is told of a second time."""
+    write("[workflows.w.notify]\ninterrupted = 'true'\n")
+    forked.run("start", "w", "-t", "x", env={"DIE": "b:after"})
+    forked.run("tick", "-q", check=0)
+    wait_for(lambda: [("interrupted", "command", "sent", 1)] == kept())
+    forked.run("complete", "x", "b", "--reason", "seen", check=0)
+    forked.run("tick", "-q", check=0)
+    forked.run("resume", "x", env={"DIE": "c:after"})
+    assert ["interrupted"] == [row[0] for row in kept()]
+    forked.run("resume", "x", check=0)
+    assert ["interrupted"] * 2 == [row[0] for row in kept()]
+
+
+def test_a_monitor_is_not_told_how_a_person_ended_a_run(forked: Forked, monitor: Monitor) -> None:
+    """It was no success, and no failure of the job."""
+    write(f"notify = {{ ping = '{monitor.url}/key' }}\n")
+    forked.run("start", "w", "-t", "x", env={"FAIL": "c"}, check=1)
+    forked.run("cancel", "x", check=0)
+    assert ["/key/start", "/key/fail"] == monitor.paths
+
+
 def test_a_slow_monitor_does_not_hold_the_run_up(
     forked: Forked, monitor: Monitor, effects: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -336,6 +337,62 @@ def test_old_slots_go_with_their_threads_where_retention_says_so(
     tick(forked, 60 * 24 + 62)
     wait_for(lambda: [] == list(ledger(forked)))
     assert [] == tick(forked, 60 * 24 + 64)["slots"]
+    # Nobody knows any more of these whether they have run.
+    file.write_text(file.read_text().replace("0 0 1 1 *", "0 * * * *"))
+    args = ("backfill", "job", "--from", "2026-11-22T11:00", "--to", "2026-11-22T14:00")
+    plan = forked.run("schedule", *args, "--json", env=at(60 * 24 + 65), check=0)
+    assert ["14:00"] == [each["slot"][11:16] for each in plan.data["coming"]]
+    told = forked.run("schedule", *args, env=at(60 * 24 + 65), check=0).stderr
+    assert "3 slots may have run" in told
+
+
+def test_a_slot_whose_thread_was_pruned_by_hand_is_not_run_again(
+    forked: Forked, effects: Path, file: Path
+) -> None:
+    """Its row stays, and says that it has run."""
+    look(forked, -1)
+    tick(forked, 0)
+    forked.run("prune", "--older-than", "1ms", "--yes", check=0)
+    assert {"12:00": ("started", None)} == ledger(forked)
+    args = ("backfill", "job", "--from", "2026-11-22T12:00", "--to", "2026-11-22T12:00")
+    assert [] == forked.run("schedule", *args, "--json", env=at(2), check=0).data["coming"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_shutdown_leaves_what_a_tick_has_begun_stopped(
+    forked: Forked, effects: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The signal comes to the process in the background and to the thread's own at once."""
+    written(tmp_path, more="[defaults]\nrecover = true", graph="held")
+    look(forked, -1)
+    forked.run("tick", env=at(0), check=0)
+    wait_for(lambda: lines(effects))
+    owner = forked.run("status", "job-2026-11-22T1200", "--json", check=0).thread["owner"]["pid"]
+    stat = Path(f"/proc/{owner}/stat").read_text()
+    conductor = int(stat.rpartition(")")[2].split()[1])
+    for process in (conductor, owner):
+        os.kill(process, number)
+    Path(f"{effects}.go").touch()
+    wait_for(lambda: {"12:00": ("started", "stopped")} == ledger(forked))
+    wait_for(lambda: not Path(f"/proc/{conductor}").exists())
+    assert ["completed"] == [each["status"] for each in tick(forked, 2)["threads"]]
+
+
+def test_a_schedule_that_goes_under_a_running_slot_leaves_its_thread_alone(
+    forked: Forked, effects: Path, tmp_path: Path
+) -> None:
+    """It runs to its end; what was queued behind it is skipped, and says why."""
+    path = written(tmp_path, 'overlap = "queue"', graph="held")
+    look(forked, -1)
+    first = forked.begin("tick", "--wait", env=at(0))
+    first.until(lambda: lines(effects))
+    look(forked, 60)
+    path.write_text(path.read_text().partition("[workflows.job.schedule]")[0])
+    (gone,) = look(forked, 61)["slots"]
+    assert ("skipped", "its workflow has no schedule any more") == (gone["outcome"], gone["reason"])
+    Path(f"{effects}.go").touch()
+    first.wait(check=0)
+    assert [("skipped", None), ("started", "completed")] == list(ledger(forked).values())
 
 
 def test_a_workflows_toml_that_is_as_it_was_is_read_only_where_something_is_due(
