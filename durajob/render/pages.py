@@ -77,12 +77,14 @@ def pages(result: Result, *, now: int, terminal: bool) -> list[Block]:
     return blocks
 
 
-def thread_page(result: ThreadResult, now: int, terminal: bool) -> list[Block]:
-    """A thread, and a row for each of its steps."""
+def thread_page(
+    result: ThreadResult, now: int, terminal: bool, *, full: bool = False
+) -> list[Block]:
+    """A thread, and a row for each of its steps; with ``full``, nothing is cut or gathered."""
     thread = result.thread
-    blocks: list[Block] = [Fields(rows=_thread_fields(thread, terminal))]
+    blocks: list[Block] = [Fields(rows=_thread_fields(thread, terminal, full))]
     if thread.steps:
-        blocks.append(_step_grid(thread.steps, thread.next, terminal))
+        blocks.append(_step_grid(thread.steps, thread.next, terminal, full))
     return blocks
 
 
@@ -128,11 +130,11 @@ def lock_text(wait: LockWait) -> str:
     return f"lock {wait.name}: {by}"
 
 
-def blame_text(error: StepError) -> str:
+def blame_text(error: StepError, *, full: bool = False) -> str:
     """Which step failed, with what, and at which attempt."""
     step = f"{one_line(error.step)}: " if error.step else ""
     attempt = f" (attempt {error.attempt})" if error.attempt is not None else ""
-    return f"{step}{error_text(error)}{attempt}"
+    return f"{step}{error_text(error, full=full)}{attempt}"
 
 
 def value_text(value: Any) -> str:
@@ -145,7 +147,7 @@ def time_text(at: int | None, terminal: bool) -> str:
     return moment(at) if terminal else clock.to_rfc3339(at) or ""
 
 
-def _thread_fields(thread: Thread, terminal: bool) -> list[tuple[str, Cell]]:
+def _thread_fields(thread: Thread, terminal: bool, full: bool) -> list[tuple[str, Cell]]:
     rows = [
         ("thread", Cell(text=one_line(thread.thread), style=marks.TITLE)),
         ("workflow", Cell(text=one_line(thread.workflow))),
@@ -170,19 +172,20 @@ def _thread_fields(thread: Thread, terminal: bool) -> list[tuple[str, Cell]]:
     waits += [f"{wait.step}: {lock_text(wait)}" for wait in thread.waiting_for_locks]
     rows += [("waits for", Cell(text=one_line(text), style="magenta")) for text in waits]
     if thread.error is not None:
-        rows.append(("error", Cell(text=blame_text(thread.error), style="red")))
+        rows.append(("error", Cell(text=blame_text(thread.error, full=full), style="red")))
         if thread.error.log:
             rows.append(("log", Cell(text=one_line(thread.error.log))))
     if thread.cause is not None and thread.cause != thread.error:
-        rows.append(("cause", Cell(text=blame_text(thread.cause), style="red")))
+        rows.append(("cause", Cell(text=blame_text(thread.cause, full=full), style="red")))
     longest = _LONGEST_DRAWN if terminal else LONGEST_VALUE
-    rows.append(("input", Cell(text=cut(value_text(thread.input), longest))))
-    if thread.state is not None:
-        rows.append(("state", Cell(text=cut(value_text(thread.state), longest))))
+    for label, value in (("input", thread.input), ("state", thread.state)):
+        if value is not None:
+            text = one_line(json_text(value)) if full else cut(value_text(value), longest)
+            rows.append((label, Cell(text=text)))
     return rows
 
 
-def _step_grid(steps: Sequence[Step], coming: Sequence[str], terminal: bool) -> Grid:
+def _step_grid(steps: Sequence[Step], coming: Sequence[str], terminal: bool, full: bool) -> Grid:
     columns = (
         Column(title="step", least=16),
         Column(title="status"),
@@ -195,8 +198,8 @@ def _step_grid(steps: Sequence[Step], coming: Sequence[str], terminal: bool) -> 
     shown: Counter[str] = Counter()
     for step in steps:
         group = group_of(step.step)
-        if group == step.step or sizes[group] <= MANY_BRANCHES:
-            rows.append(_step_row(step, terminal))
+        if full or group == step.step or sizes[group] <= MANY_BRANCHES:
+            rows.append(_step_row(step, terminal, full=full))
             continue
         if shown[group] == 0:
             branches = [s for s in steps if group_of(s.step) == group]
@@ -210,7 +213,7 @@ def _step_grid(steps: Sequence[Step], coming: Sequence[str], terminal: bool) -> 
     return Grid(columns=columns, rows=rows)
 
 
-def _step_row(step: Step, terminal: bool) -> list[Cell]:
+def _step_row(step: Step, terminal: bool, *, full: bool = False) -> list[Cell]:
     look = marks.ATTEMPT[step.status]
     visit = f" visit {step.visit}" if step.visit > 1 else ""
     attempts, what = str(step.attempts), ""
@@ -218,7 +221,7 @@ def _step_row(step: Step, terminal: bool) -> list[Cell]:
         attempts += f"/{step.max_attempts}"
     if step.error is not None:
         due = "" if step.due_at is None else f"again at {time_text(step.due_at, terminal)}: "
-        what = due + error_text(step.error)
+        what = due + error_text(step.error, full=full)
     elif step.progress is not None:
         total = "" if step.progress.total is None else f"/{number(step.progress.total)}"
         note = one_line(step.progress.note or "")

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from durajob.model import ThreadStatus
+from durajob import clock
+from durajob.model import ThreadResult, ThreadStatus
 from durajob.render import marks
 from durajob.render.printer import PAUSES, Printer, invitation
 from durajob.render.text import one_line
@@ -23,6 +24,19 @@ if TYPE_CHECKING:
     from durajob.slots import Ticked
     from durajob.timeline import Timeline
     from durajob.watching import Watching
+
+
+def whole_thread(printer: Printer, result: ThreadResult) -> int:
+    """Show a thread with nothing cut, however narrow the terminal; the exit status."""
+    from durajob.render.pages import thread_page
+    from durajob.render.plain import plain_text
+
+    if printer.json or printer.quiet:
+        return printer.result(result)
+    shown = printer.masked(result)
+    printer.out.write(plain_text(thread_page(shown, clock.now(), printer.out_tables, full=True)))
+    printer.rest(shown)
+    return result.exit_status
 
 
 def log(printer: Printer, result: Logs, *, json_lines: bool) -> int:

@@ -43,10 +43,11 @@ def beginning(value: Any, length: int) -> Any:
     return _beginning(value, length)[0]
 
 
-def error_text(error: StepError) -> str:
+def error_text(error: StepError, *, full: bool = False) -> str:
     """``ConnectionError: refused``, on one line."""
     message = one_line(error.message)
-    return cut(f"{error.type}: {message}" if message else error.type, _LONGEST_ERROR)
+    text = f"{error.type}: {message}" if message else error.type
+    return text if full else cut(text, _LONGEST_ERROR)
 
 
 def json_text(value: Any) -> str:
