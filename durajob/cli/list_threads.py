@@ -39,6 +39,14 @@ def command(
             settings=settings, status=asked, workflow=workflow, since=since, limit=limit
         )
         return session.printer().threads(threads)
+    if session.json and not session.secrets:  # what one thread holds may be secret in all
+        from durajob.commands.list_threads import long_list
+
+        found_many = long_list(
+            settings=settings, status=asked, workflow=workflow, since=since, limit=limit
+        )
+        if found_many is not None:
+            return session.printer().long_list(*found_many, store=settings.store.url)
     from durajob.commands.list_threads import list_threads
 
     found = list_threads(

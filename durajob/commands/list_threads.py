@@ -13,6 +13,8 @@ from durajob.errors import NoStore, UsageError
 from durajob.model import Thread, ThreadList, ThreadStatus
 from durajob.store.read import Reader
 
+_FEW = 1_000
+
 
 def list_threads(
     *,
@@ -50,12 +52,36 @@ def each_thread(
     return _each(settings, wanted)
 
 
+def long_list(
+    *,
+    settings: Settings,
+    status: Sequence[str],
+    workflow: str | None,
+    since: str | None,
+    limit: str,
+) -> tuple[Iterator[Thread], int] | None:
+    """The same with one more, where there are more, and how many are to be shown; None where so
+    few are asked for that they may as well be read at once."""
+    wanted = _wanted(status, workflow, since, limit)
+    if wanted.limit <= _FEW:
+        return None
+    try:
+        reader = Reader(settings.store.path)
+    except NoStore:
+        return None
+    return _read(reader, wanted._replace(limit=wanted.limit + 1)), wanted.limit
+
+
 def _each(settings: Settings, wanted: _Wanted) -> Iterator[Thread]:
     try:
-        with Reader(settings.store.path) as reader:
-            yield from _threads(reader, wanted)
+        yield from _read(Reader(settings.store.path), wanted)
     except NoStore:
         return
+
+
+def _read(reader: Reader, wanted: _Wanted) -> Iterator[Thread]:
+    with reader:
+        yield from _threads(reader, wanted)
 
 
 class _Wanted(NamedTuple):

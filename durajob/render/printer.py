@@ -117,6 +117,13 @@ class Printer:
         self.lines(lines())
         return 0
 
+    def long_list(self, threads: Iterable[Thread], limit: int, *, store: str) -> int:
+        """Show as one envelope threads that are not to be in memory at once; the exit status."""
+        from durajob.render.longlist import write
+
+        self.rest(write(self.command, threads, self.out, limit=limit, store=store))
+        return 0
+
     def error(self, error: ErrorInfo, exit_status: int, *, details: str = "") -> int:
         """Show an error that left no result; ``details`` is a traceback that was asked for."""
         error = self.masked(error)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from durajob.commands import list_threads
 from durajob.model import ThreadStatus
+from durajob.render import longlist
 from durajob.store import read
 from durajob.store.read import Reader
 from tests.forked import Forked
@@ -70,3 +72,14 @@ def test_a_list_is_read_a_page_at_a_time(
     lines = forked.run("list", "--json-lines", check=0).stdout.splitlines()
     whole = forked.run("list", "--json", check=0).data["threads"]
     assert whole == [json.loads(line) for line in lines]
+    # Many are written as they are read; few are not worth that.
+    monkeypatch.setattr(longlist, "_IN_MEMORY", 1_000)
+    for most in (3, 5, 9):
+        few = forked.run("list", "--json", "--limit", str(most), check=0)
+        with monkeypatch.context() as many:
+            many.setattr(list_threads, "_FEW", 1)
+            long = forked.run("list", "--json", "--limit", str(most), check=0)
+            assert (few.stdout, few.stderr) == (long.stdout, long.stderr)
+            none = ("list", "--json", "--workflow", "none", "--limit", str(most))
+            long_none = forked.run(*none, check=0)
+        assert long_none.stdout == forked.run(*none, check=0).stdout

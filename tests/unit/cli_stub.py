@@ -75,6 +75,10 @@ def list_threads(**_: Any) -> Any:
     return thread_list()
 
 
+def long_list(**_: Any) -> None:
+    """The made list is short."""
+
+
 def workflows(**_: Any) -> Any:
     """The made workflows."""
     from tests.snapshots.made import RESULTS
@@ -92,6 +96,7 @@ def install(**commands: Any) -> None:
 
 if __name__ == "__main__":
     install(start=start, status=status, list_threads=list_threads, workflows=workflows)
+    setattr(sys.modules["durajob.commands.list_threads"], long_list.__name__, long_list)
     code = main(sys.argv[2:])
     loaded = os.environ.get("CLI_STUB_MODULES")
     if loaded:
