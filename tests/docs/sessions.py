@@ -65,7 +65,7 @@ def run_page(page: str, forked: Forked) -> tuple[str, list[str]]:
             continue
         written += page[end : block.start]
         end = block.end
-        for command, shown in _steps(block.text):
+        for command, shown in steps(block.text):
             printed = session.run(command, shown)
             right = matches(shown, printed)
             if not right:
@@ -74,7 +74,7 @@ def run_page(page: str, forked: Forked) -> tuple[str, list[str]]:
     return written + page[end:], wrong
 
 
-def _steps(text: str) -> list[tuple[str, str]]:
+def steps(text: str) -> list[tuple[str, str]]:
     """The commands of a session, each with what is shown under it."""
     parts = re.split(r"^\$ (.*\n)", text, flags=re.MULTILINE)
     assert parts[0] == "", f"a session begins with a command: {text}"

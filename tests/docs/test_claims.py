@@ -207,7 +207,7 @@ def test_a_block_that_is_not_run_says_why() -> None:
         for block in blocks(page.read_text())
         if block.language == "console" and block.not_run
     ]
-    assert ["backup.md"] == kept
+    assert ["backup.md", "cron.md"] == kept
 
 
 def _configuration(title: str) -> list[list[str]]:
