@@ -48,7 +48,7 @@ def main(*, quick: bool) -> None:
 
         def tick(due: int) -> Taken:
             _make_due(store, due)
-            return run([DURAJOB, "tick"], cwd=folder, env=env)
+            return run([DURAJOB, "tick", "--quiet"], cwd=folder, env=env)  # as a crontab has it
 
         ticks: dict[str, Callable[[], Taken]] = {
             "idle": partial(tick, 0),

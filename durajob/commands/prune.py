@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from durajob import clock
 from durajob.config.settings import Settings
-from durajob.durations import parse_duration
+from durajob.durations import counted, parse_duration
 from durajob.errors import ConfigError, NoStore, UsageError
 from durajob.pruning import Left, Pruned
 from durajob.store.agenda import DAY
@@ -199,15 +199,16 @@ def _carry_out(
     try:
         gone = {each.row for each in pruner.delete(plan.threads)}
         thinned = list(pruner.thin(plan.thinned))
+        slots = 0
         if rules.said:
             now = clock.now()
-            pruner.forget_slots(lambda workflow: _before(rules.of(workflow).completed, now))
+            slots = pruner.forget_slots(lambda workflow: _before(rules.of(workflow).completed, now))
         swept = pruner.sweep(plan.orphans)
         free = pruner.give_back()
         if compact:
             pruner.compact()
             free = 0
-        notes = _notes(free, fixed=pruner.is_fixed(), late=pruner.is_late)
+        notes = _notes(free, fixed=pruner.is_fixed(), late=pruner.is_late, slots=slots)
         held = [
             Left(thread.thread, "another process holds it")
             for thread, _ in plan.threads
@@ -253,8 +254,10 @@ def _result(
     )
 
 
-def _notes(free: int, *, fixed: bool, late: bool) -> tuple[str, ...]:
+def _notes(free: int, *, fixed: bool, late: bool, slots: int) -> tuple[str, ...]:
     notes = []
+    if slots:
+        notes.append(f"{counted(slots, 'row')} of the ledger of slots deleted, too")
     if late:
         notes.append("the time for it was over; the rest goes the next time")
     if fixed and free > _WORTH_IT:

@@ -346,6 +346,18 @@ def test_old_slots_go_with_their_threads_where_retention_says_so(
     assert "3 slots may have run" in told
 
 
+def test_a_prune_that_follows_retention_tells_of_rows_of_the_ledger(
+    forked: Forked, effects: Path, file: Path
+) -> None:
+    """How many went with what it has deleted."""
+    look(forked, -1)
+    tick(forked, 0)
+    file.write_text(f'{file.read_text()}\n[retention]\ncompleted = "1ms"\n')
+    told = forked.run("prune", "--yes", check=0)
+    assert "1 row of the ledger of slots deleted, too" in told.stderr
+    assert [] == list(ledger(forked))
+
+
 def test_a_slot_whose_thread_was_pruned_by_hand_is_not_run_again(
     forked: Forked, effects: Path, file: Path
 ) -> None:
