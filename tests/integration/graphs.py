@@ -15,6 +15,8 @@ from typing import Annotated, Any, TypedDict
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send, interrupt
 
+from durajob.steps.context import current
+
 
 class State(TypedDict, total=False):
     n: int
@@ -341,6 +343,23 @@ def held() -> StateGraph[State]:
         note("hold")
         wait_for_file("go")
         note("held")
+        return {"out": ["held"]}
+
+    graph.add_node("hold", hold)
+    graph.add_node("after", step("after"))
+    graph.add_edge(START, "hold")
+    graph.add_edge("hold", "after")
+    return graph
+
+
+def stopping() -> StateGraph[State]:
+    """A step in flight that ends once its run was asked to stop, and one after it."""
+    graph = StateGraph(State)
+
+    def hold(state: State) -> dict[str, Any]:
+        note("hold")
+        run = current.get()._run  # type: ignore[union-attr] # the engine's, which has heard of it
+        assert run.drain.wait(60)
         return {"out": ["held"]}
 
     graph.add_node("hold", hold)

@@ -312,12 +312,11 @@ def test_a_tick_that_is_asked_to_stop_leaves_its_threads_stopped(
     forked: Forked, effects: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     """The step in flight finishes; with recover the next tick goes on with the thread."""
-    written(tmp_path, more="[defaults]\nrecover = true", graph="held")
+    written(tmp_path, more="[defaults]\nrecover = true", graph="stopping")
     look(forked, -1)
     run = forked.begin("tick", "--wait", "-q", env=at(0))
     run.until(lambda: lines(effects))
     run.signal(number)
-    Path(f"{effects}.go").touch()
     run.wait(check=75)
     assert {"12:00": ("started", "stopped")} == ledger(forked)
     assert ["completed"] == [each["status"] for each in tick(forked, 2)["threads"]]
@@ -375,7 +374,7 @@ def test_a_shutdown_leaves_what_a_tick_has_begun_stopped(
     forked: Forked, effects: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     """The signal comes to the process in the background and to the thread's own at once."""
-    written(tmp_path, more="[defaults]\nrecover = true", graph="held")
+    written(tmp_path, more="[defaults]\nrecover = true", graph="stopping")
     look(forked, -1)
     forked.run("tick", env=at(0), check=0)
     wait_for(lambda: lines(effects))
@@ -384,7 +383,6 @@ def test_a_shutdown_leaves_what_a_tick_has_begun_stopped(
     conductor = int(stat.rpartition(")")[2].split()[1])
     for process in (conductor, owner):
         os.kill(process, number)
-    Path(f"{effects}.go").touch()
     wait_for(lambda: {"12:00": ("started", "stopped")} == ledger(forked))
     wait_for(lambda: not Path(f"/proc/{conductor}").exists())
     assert ["completed"] == [each["status"] for each in tick(forked, 2)["threads"]]
